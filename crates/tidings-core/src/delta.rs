@@ -1,0 +1,45 @@
+//! The delta: the key-values a peer lacks, packed into a byte budget.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::NodeId;
+use crate::state::ValueStatus;
+
+/// News of several nodes for one peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// News of one node each.
+    pub node_deltas: Vec<NodeDelta>,
+}
+
+/// News of one node: its key-values above a version, in increasing order of version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeDelta {
+    /// The owner of the key-values.
+    pub node_id: NodeId,
+    /// The key-values are the sender's with versions above this; 0 may be a reset.
+    pub from_version_excluded: u64,
+    /// Tombstones at or below this version are gone from the sender's copy.
+    pub last_gc_version: u64,
+    /// In increasing order of version.
+    pub key_values: Vec<KeyValueUpdate>,
+    /// Where the receiver stands after this delta. An unmarked peer sends its own highest version, even with a
+    /// delta cut short.
+    pub max_version: Option<u64>,
+    /// The version up to which the sender's own copy has no holes; `None` from an unmarked peer.
+    pub sender_complete_version: Option<u64>,
+}
+
+/// One key with the value of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValueUpdate {
+    /// The key; may be empty.
+    pub key: Arc<str>,
+    /// The value; empty for a tombstone.
+    pub value: Arc<str>,
+    /// The owner's version at which the key got this value or status.
+    pub version: u64,
+    /// Set, deleted, or to be deleted after the grace period.
+    pub status: ValueStatus,
+}

@@ -1,0 +1,5 @@
+//! What is known of the nodes' key-values.
+
+mod value;
+
+pub use value::{ValueStatus, VersionedValue};

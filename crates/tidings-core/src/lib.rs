@@ -9,9 +9,12 @@ extern crate std;
 pub mod delta;
 pub mod digest;
 mod id;
+mod limits;
 mod state;
 mod time;
+pub mod wire;
 
 pub use id::{Address, NodeId, ParseAddressError};
+pub use limits::{DecodeLimits, MAX_VERSION};
 pub use state::{ValueStatus, VersionedValue};
 pub use time::Instant;

@@ -1,0 +1,5 @@
+//! Writes `crates/tidings-core/src/wire/generated.rs` from `proto/tidings.proto`.
+
+fn main() -> Result<(), tidings_codegen::Error> {
+    Ok(std::fs::write(tidings_codegen::generated_path(), tidings_codegen::generate()?)?)
+}

@@ -1,0 +1,137 @@
+//! Bytes from typed values.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
+use crate::digest::{Digest, NodeDigest};
+use crate::id::NodeId;
+use crate::wire::{Message, Packet, size, tag};
+
+/// The packet's bytes, without the length that stands before them on a stream (see [`frame`](super::frame)).
+///
+/// Fields go out in the order of their numbers, as Python's protobuf writes them. The output is allocated once, with
+/// exactly [`Packet::encoded_len`] bytes.
+#[must_use]
+pub fn encode(packet: &Packet) -> Bytes {
+    let message_len = size::message_len_of(&packet.message);
+    let packet_len = size::packet_len_of(&packet.cluster_id, packet.protocol_revision, message_len);
+    let mut out = Writer(Vec::with_capacity(packet_len));
+    out.string(tag::packet::CLUSTER_ID, &packet.cluster_id);
+    out.nested(message_len.tag(), message_len.body_len());
+    match &packet.message {
+        Message::Syn { digest } => out.digest(digest),
+        Message::SynAck { digest, delta } => {
+            out.digest(digest);
+            out.delta(delta);
+        }
+        Message::Ack { delta } => out.delta(delta),
+        Message::BadCluster => {}
+    }
+    out.uint(tag::packet::PROTOCOL_REVISION, packet.protocol_revision.into());
+    Bytes::from(out.0)
+}
+
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn digest(&mut self, digest: &Digest) {
+        self.nested(tag::message::DIGEST, size::digest_len_of(digest));
+        for entry in &digest.entries {
+            self.node_digest(entry);
+        }
+        self.uint(tag::digest::PARTIAL, digest.partial.into());
+    }
+
+    fn node_digest(&mut self, entry: &NodeDigest) {
+        self.nested(tag::digest::NODE_DIGESTS, size::node_digest_body_len(entry));
+        self.node_id(tag::node_digest::NODE_ID, &entry.node_id);
+        self.uint(tag::node_digest::HEARTBEAT, entry.heartbeat);
+        self.uint(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version);
+        self.uint(tag::node_digest::MAX_VERSION, entry.max_version);
+        self.optional(tag::node_digest::COMPLETE_VERSION, entry.complete_version);
+        self.uint(tag::node_digest::PROTOCOL_REVISION, entry.protocol_revision.into());
+        self.optional(tag::node_digest::RELEASED_VERSION, entry.released_version);
+    }
+
+    fn delta(&mut self, delta: &Delta) {
+        self.nested(tag::message::DELTA, size::delta_len_of(delta));
+        for node_delta in &delta.node_deltas {
+            self.node_delta(node_delta);
+        }
+    }
+
+    fn node_delta(&mut self, node_delta: &NodeDelta) {
+        self.nested(tag::delta::NODE_DELTAS, size::node_delta_body_len(node_delta));
+        self.node_id(tag::node_delta::NODE_ID, &node_delta.node_id);
+        self.uint(tag::node_delta::FROM_VERSION_EXCLUDED, node_delta.from_version_excluded);
+        self.uint(tag::node_delta::LAST_GC_VERSION, node_delta.last_gc_version);
+        for update in &node_delta.key_values {
+            self.key_value(update);
+        }
+        self.optional(tag::node_delta::MAX_VERSION, node_delta.max_version);
+        self.optional(tag::node_delta::SENDER_COMPLETE_VERSION, node_delta.sender_complete_version);
+    }
+
+    fn key_value(&mut self, update: &KeyValueUpdate) {
+        self.nested(tag::node_delta::KEY_VALUES, size::key_value_body_len(update));
+        self.string(tag::key_value::KEY, &update.key);
+        self.string(tag::key_value::VALUE, &update.value);
+        self.uint(tag::key_value::VERSION, update.version);
+        self.uint(tag::key_value::STATUS, size::status_number(update.status));
+    }
+
+    fn node_id(&mut self, tag: u32, node_id: &NodeId) {
+        let address = node_id.gossip_advertise_addr();
+        self.nested(tag, size::node_id_body_len(node_id));
+        self.string(tag::node_id::NAME, node_id.name());
+        self.uint(tag::node_id::GENERATION_ID, node_id.generation_id());
+        self.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(address));
+        self.string(tag::address::HOST, address.host());
+        self.uint(tag::address::PORT, address.port().into());
+        self.string(tag::node_id::TLS_NAME, node_id.tls_name().unwrap_or_default());
+    }
+
+    /// Opens a nested message: it is there even when its body is empty.
+    fn nested(&mut self, tag: u32, body_len: usize) {
+        self.varint(u64::from(tag) << 3 | LENGTH_DELIMITED);
+        self.varint(body_len as u64);
+    }
+
+    /// A string's field; an empty one is left out.
+    fn string(&mut self, tag: u32, text: &str) {
+        if !text.is_empty() {
+            self.nested(tag, text.len());
+            self.0.extend_from_slice(text.as_bytes());
+        }
+    }
+
+    /// An integer's field; a zero is left out.
+    fn uint(&mut self, tag: u32, value: u64) {
+        if value != 0 {
+            self.optional(tag, Some(value));
+        }
+    }
+
+    /// An optional integer's field; a zero that is there is written.
+    fn optional(&mut self, tag: u32, value: Option<u64>) {
+        if let Some(value) = value {
+            self.varint(u64::from(tag) << 3 | VARINT);
+            self.varint(value);
+        }
+    }
+
+    #[allow(clippy::cast_possible_truncation, reason = "the low seven bits are what is wanted")]
+    fn varint(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+}
+
+/// Protobuf's wire types.
+const VARINT: u64 = 0;
+const LENGTH_DELIMITED: u64 = 2;

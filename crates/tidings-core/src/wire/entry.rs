@@ -1,0 +1,235 @@
+//! Digests and deltas, entry by entry: what is wrong with one is left out and counted.
+//!
+//! One entry at a time is a generated type, so that a packet of empty entries costs no memory.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use prost::Message;
+
+use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
+use crate::digest::{Digest, NodeDigest};
+use crate::id::{Address, NodeId};
+use crate::limits::{DecodeLimits, MAX_VERSION};
+use crate::state::ValueStatus;
+use crate::wire::generated::{KeyValueUpdatePb, NodeDigestPb, NodeIdPb, VersionStatusEnumPb};
+use crate::wire::reader::{Fields, Value};
+use crate::wire::{DecodeError, tag};
+
+/// A digest as far as it is read.
+#[derive(Default)]
+pub(super) struct DigestReader {
+    digest: Digest,
+    nodes: BTreeSet<NodeId>,
+    skipped: usize,
+}
+
+impl DigestReader {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+        for field in Fields::of("DigestPb", bytes) {
+            match field? {
+                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => self.read_entry(entry, limits)?,
+                (tag::digest::PARTIAL, Value::Varint(partial)) => self.digest.partial = partial != 0,
+                (tag::digest::NODE_DIGESTS | tag::digest::PARTIAL, _) => {
+                    return Err(DecodeError::NotProtobuf { message: "DigestPb" });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+        if self.digest.entries.len() >= limits.max_digest_entries {
+            self.skipped += 1;
+            return Ok(());
+        }
+        match node_digest(parse("NodeDigestPb", bytes)?, limits) {
+            Some(entry) if self.nodes.insert(entry.node_id.clone()) => self.digest.entries.push(entry),
+            None if self.digest.entries.is_empty() => return Err(DecodeError::NoSender),
+            _ => self.skipped += 1,
+        }
+        Ok(())
+    }
+
+    /// The digest, and how many entries it is without.
+    pub(super) fn finish(self, limits: &DecodeLimits) -> Result<(Digest, usize), DecodeError> {
+        let mut digest = self.digest;
+        if digest.entries.is_empty() {
+            return Err(DecodeError::NoSender);
+        }
+        // Cut off here, an absent node may well have been asked about. Not so where an entry was wrong: we hold no
+        // state of a node that has a wrong id, and its peers would look partial for ever.
+        if self.skipped > 0 && digest.entries.len() >= limits.max_digest_entries {
+            digest.partial = true;
+        }
+        Ok((digest, self.skipped))
+    }
+}
+
+/// A delta as far as it is read.
+#[derive(Default)]
+pub(super) struct DeltaReader {
+    delta: Delta,
+    key_values: usize,
+    skipped: usize,
+}
+
+impl DeltaReader {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+        for field in Fields::of("DeltaPb", bytes) {
+            match field? {
+                (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => self.read_node_delta(node_delta, limits)?,
+                (tag::delta::NODE_DELTAS, _) => return Err(DecodeError::NotProtobuf { message: "DeltaPb" }),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+        if self.delta.node_deltas.len() >= limits.max_node_deltas {
+            self.skipped += 1;
+            return Ok(());
+        }
+        let Some(mut node_delta) = node_delta_header(bytes, limits)? else {
+            self.skipped += 1;
+            return Ok(());
+        };
+        self.read_key_values(&mut node_delta, bytes, limits)?;
+        self.delta.node_deltas.push(node_delta);
+        Ok(())
+    }
+
+    /// Takes key-values up to the first that is wrong or over a limit. From there on the receiver has holes, so it
+    /// must not be told where it would stand without them.
+    fn read_key_values(
+        &mut self,
+        node_delta: &mut NodeDelta,
+        bytes: &[u8],
+        limits: &DecodeLimits,
+    ) -> Result<(), DecodeError> {
+        let mut above = node_delta.from_version_excluded;
+        let mut ended = false;
+        for field in Fields::of("NodeDeltaPb", bytes) {
+            let (tag::node_delta::KEY_VALUES, Value::Bytes(update)) = field? else {
+                continue;
+            };
+            if ended || self.key_values >= limits.max_key_values {
+                ended = true;
+                self.skipped += 1;
+                continue;
+            }
+            match key_value(parse("KeyValueUpdatePb", update)?, limits).filter(|update| update.version > above) {
+                Some(update) => {
+                    above = update.version;
+                    self.key_values += 1;
+                    node_delta.key_values.push(update);
+                }
+                None => {
+                    ended = true;
+                    self.skipped += 1;
+                }
+            }
+        }
+        if ended {
+            node_delta.max_version = None;
+        }
+        Ok(())
+    }
+
+    /// The delta, and how many node deltas and key-values it is without.
+    pub(super) fn finish(self) -> (Delta, usize) {
+        (self.delta, self.skipped)
+    }
+}
+
+/// A node delta without its key-values; `None` when it is wrong.
+fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeDelta>, DecodeError> {
+    let mut node_id_pb = None;
+    let (mut from_version_excluded, mut last_gc_version) = (0, 0);
+    let (mut max_version, mut sender_complete_version) = (None, None);
+    for field in Fields::of("NodeDeltaPb", bytes) {
+        match field? {
+            (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => {
+                let node_id: &mut NodeIdPb = node_id_pb.get_or_insert_default();
+                node_id.merge(bytes).map_err(|_| DecodeError::NotProtobuf { message: "NodeIdPb" })?;
+            }
+            (tag::node_delta::FROM_VERSION_EXCLUDED, Value::Varint(version)) => from_version_excluded = version,
+            (tag::node_delta::LAST_GC_VERSION, Value::Varint(version)) => last_gc_version = version,
+            (tag::node_delta::MAX_VERSION, Value::Varint(version)) => max_version = Some(version),
+            (tag::node_delta::SENDER_COMPLETE_VERSION, Value::Varint(version)) => {
+                sender_complete_version = Some(version);
+            }
+            (tag::node_delta::KEY_VALUES, Value::Bytes(_)) => {}
+            (tag::node_delta::NODE_ID..=tag::node_delta::MAX_VERSION, _)
+            | (tag::node_delta::SENDER_COMPLETE_VERSION, _) => {
+                return Err(DecodeError::NotProtobuf { message: "NodeDeltaPb" });
+            }
+            _ => {}
+        }
+    }
+    let versions = [Some(from_version_excluded), Some(last_gc_version), max_version, sender_complete_version];
+    if !versions.into_iter().flatten().all(in_range) {
+        return Ok(None);
+    }
+    Ok(node_id(node_id_pb, limits).map(|node_id| NodeDelta {
+        node_id,
+        from_version_excluded,
+        last_gc_version,
+        key_values: Vec::new(),
+        max_version,
+        sender_complete_version,
+    }))
+}
+
+fn node_digest(pb: NodeDigestPb, limits: &DecodeLimits) -> Option<NodeDigest> {
+    let numbers = [pb.heartbeat, pb.last_gc_version, pb.max_version];
+    if !numbers.into_iter().chain(pb.complete_version).chain(pb.released_version).all(in_range) {
+        return None;
+    }
+    Some(NodeDigest {
+        node_id: node_id(pb.node_id, limits)?,
+        heartbeat: pb.heartbeat,
+        last_gc_version: pb.last_gc_version,
+        max_version: pb.max_version,
+        complete_version: pb.complete_version,
+        protocol_revision: pb.protocol_revision,
+        released_version: pb.released_version,
+    })
+}
+
+fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {
+    let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb?;
+    let address = gossip_advertise_addr?;
+    let port = u16::try_from(address.port).ok().filter(|port| *port != 0)?;
+    let fits = |text: &String| text.len() <= limits.max_name_bytes;
+    if name.is_empty() || address.host.is_empty() || ![&name, &address.host, &tls_name].into_iter().all(fits) {
+        return None;
+    }
+    Some(NodeId::with_tls_name(name, generation_id, Address::new(address.host, port), Some(tls_name)))
+}
+
+fn key_value(pb: KeyValueUpdatePb, limits: &DecodeLimits) -> Option<KeyValueUpdate> {
+    let status = match VersionStatusEnumPb::try_from(pb.status).ok()? {
+        VersionStatusEnumPb::Set => ValueStatus::Set,
+        VersionStatusEnumPb::Deleted => ValueStatus::Deleted,
+        VersionStatusEnumPb::DeleteAfterTtl => ValueStatus::DeleteAfterTtl,
+    };
+    if !in_range(pb.version) || pb.key.len() > limits.max_key_bytes || pb.value.len() > limits.max_value_bytes {
+        return None;
+    }
+    // A tombstone has no value, whatever the peer put there.
+    let value = if status == ValueStatus::Deleted { Arc::default() } else { Arc::from(pb.value) };
+    Some(KeyValueUpdate { key: Arc::from(pb.key), value, version: pb.version, status })
+}
+
+fn in_range(version: u64) -> bool {
+    version <= MAX_VERSION
+}
+
+fn parse<M: Message + Default>(message: &'static str, bytes: &[u8]) -> Result<M, DecodeError> {
+    M::decode(bytes).map_err(|_| DecodeError::NotProtobuf { message })
+}

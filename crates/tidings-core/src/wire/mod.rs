@@ -1,0 +1,77 @@
+//! The wire: packets from bytes, and bytes from packets.
+//!
+//! Bytes from outside are checked once, in [`decode`], and are typed values from then on: nothing behind it checks
+//! again. What is wrong with the packet as a whole is a [`DecodeError`]; what is wrong with one entry of it is left
+//! out and counted in [`Decoded::skipped_entries`], because a peer may merely relay that entry and must not be cut off
+//! for it. Nothing here panics, and what is allocated stays in proportion to the packet.
+//!
+//! The schema is `proto/tidings.proto`: aiocluster's messages, and fields of ours from number 100 on, which
+//! aiocluster ignores. [`frame`] puts packets on a stream and takes them off.
+
+use alloc::sync::Arc;
+
+use crate::delta::Delta;
+use crate::digest::Digest;
+
+mod decode;
+mod encode;
+mod entry;
+pub mod frame;
+#[rustfmt::skip]
+#[allow(dead_code, reason = "the envelope's types are the tests' second opinion on our own reader and writer")]
+#[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "written by prost-build")]
+mod generated;
+mod reader;
+pub(crate) mod size;
+mod tag;
+
+pub use decode::{DecodeError, Decoded, decode};
+pub use encode::encode;
+
+/// One message between two nodes, with what every packet says of its sender.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Two clusters with different ids never exchange state.
+    pub cluster_id: Arc<str>,
+    /// Which revision of our rules the sender follows; 0: it is unmarked, so an aiocluster node.
+    pub protocol_revision: u32,
+    /// What the packet is for.
+    pub message: Message,
+}
+
+impl Packet {
+    /// The length of what [`encode`] gives, in bytes, without encoding it.
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        size::packet_len(self)
+    }
+}
+
+/// The messages of an exchange: Syn, answered by SynAck or BadCluster, and SynAck by Ack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Opens an exchange: what the initiator knows.
+    Syn {
+        /// The initiator's own entry first.
+        digest: Digest,
+    },
+    /// Answers a Syn: what the responder knows, and what the initiator lacks.
+    SynAck {
+        /// The responder's own entry first.
+        digest: Digest,
+        /// What the Syn's digest lacks.
+        delta: Delta,
+    },
+    /// Ends an exchange: what the responder lacks.
+    Ack {
+        /// What the SynAck's digest lacks.
+        delta: Delta,
+    },
+    /// Answers a Syn of another cluster.
+    BadCluster,
+}
+
+#[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod tests;

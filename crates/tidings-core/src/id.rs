@@ -133,6 +133,11 @@ impl NodeId {
         }))
     }
 
+    /// The id before which no other of this name can stand in order.
+    pub(crate) fn lowest_of_name(name: &str) -> NodeId {
+        NodeId::new(name, 0, Address::new("", 0))
+    }
+
     /// The name, the same across restarts.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -1,10 +1,72 @@
-//! How much this node takes from others.
+//! How much this node takes from others, and how much it holds.
+
+use crate::config::{ConfigError, within};
 
 /// The highest version and heartbeat that is taken from a peer: 2^63 - 1.
 ///
 /// aiocluster and tidings count up by one, so that nothing honest comes near it; above it, there is no room to move
 /// past what a peer claims.
 pub const MAX_VERSION: u64 = i64::MAX as u64;
+
+/// How far a version or heartbeat may run ahead of what is known. More is an attack or a corruption: at a thousand
+/// changes a second it would take fifty days between two packets.
+pub(crate) const MAX_JUMP: u64 = 1 << 32;
+
+/// Bounds on a node's memory, and on what peers may send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How much one packet may hold.
+    pub decode: DecodeLimits,
+    /// Other nodes known at once, dead ones included, 1 to 1,000,000. Further ones are not taken in. Default: 20,000.
+    pub max_nodes: usize,
+    /// Forgotten nodes remembered, 1 to 1,000,000; past it the oldest give way. Default: 20,000.
+    pub max_forgotten_nodes: usize,
+    /// Keys of one node, tombstones included, 1 to 10,000,000. Default: 100,000.
+    pub max_keys_per_node: usize,
+    /// Bytes of one node's keys and values, 1 to 16 GiB. Default: 64 MiB.
+    pub max_state_bytes_per_node: usize,
+    /// Exchanges that peers have open to this node at once, 1 to 65,536. Default: 512.
+    pub max_accepted_exchanges: usize,
+    /// The same for one IP address, 1 to 65,536: one peer cannot take every place. Default: 256.
+    pub max_accepted_exchanges_per_ip: usize,
+    /// Events that wait to be drained, 1 to 10,000,000; past it the oldest are dropped. Default: 100,000.
+    pub max_queued_events: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            decode: DecodeLimits::default(),
+            max_nodes: 20_000,
+            max_forgotten_nodes: 20_000,
+            max_keys_per_node: 100_000,
+            max_state_bytes_per_node: 64 << 20,
+            max_accepted_exchanges: 512,
+            max_accepted_exchanges_per_ip: 256,
+            max_queued_events: 100_000,
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn validate(&self, max_payload_size: usize) -> Result<(), ConfigError> {
+        within("limits.decode.max_packet_bytes", self.decode.max_packet_bytes, max_payload_size..=64 << 20)?;
+        within("limits.decode.max_name_bytes", self.decode.max_name_bytes, 1..=65_536)?;
+        within("limits.decode.max_key_bytes", self.decode.max_key_bytes, 1..=64 << 20)?;
+        within("limits.decode.max_value_bytes", self.decode.max_value_bytes, 1..=64 << 20)?;
+        within("limits.decode.max_digest_entries", self.decode.max_digest_entries, 1..=1_000_000)?;
+        within("limits.decode.max_node_deltas", self.decode.max_node_deltas, 1..=1_000_000)?;
+        within("limits.decode.max_key_values", self.decode.max_key_values, 1..=10_000_000)?;
+        within("limits.max_nodes", self.max_nodes, 1..=1_000_000)?;
+        within("limits.max_forgotten_nodes", self.max_forgotten_nodes, 1..=1_000_000)?;
+        within("limits.max_keys_per_node", self.max_keys_per_node, 1..=10_000_000)?;
+        within("limits.max_state_bytes_per_node", self.max_state_bytes_per_node as u64, 1..=16 << 30)?;
+        within("limits.max_accepted_exchanges", self.max_accepted_exchanges, 1..=65_536)?;
+        within("limits.max_accepted_exchanges_per_ip", self.max_accepted_exchanges_per_ip, 1..=65_536)?;
+        within("limits.max_queued_events", self.max_queued_events, 1..=10_000_000)
+    }
+}
 
 /// How much one packet from a peer may hold. Part of the node's configuration.
 ///

@@ -1,0 +1,225 @@
+//! What a node is told at its start. Validated once, in [`Config::validate`]; nothing later checks again.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::id::{Address, NodeId};
+use crate::limits::Limits;
+
+/// The settings of one [`Node`](crate::Node). [`Config::new`] gives aiocluster's defaults.
+///
+/// Timeouts of connections are the driver's; the core has no sockets.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Who this node is. Its `generation_id` must be higher than that of every earlier run of the same name.
+    pub node_id: NodeId,
+    /// Which cluster it belongs to; nodes with another id are never spoken to. Default: `default-cluster`.
+    pub cluster_id: String,
+    /// Time between two gossip rounds, 1 ms to 1 h. Default: 1 s. The first round comes at a random point of it.
+    pub gossip_interval: Duration,
+    /// How many live nodes a round gossips with, 1 to 64; a dead node and a seed may come on top. Default: 3.
+    pub gossip_count: usize,
+    /// Addresses tried until other nodes are known, and now and then later. This node's own address is ignored.
+    pub seeds: Vec<Address>,
+    /// How long a tombstone is kept, and how long a value with [`Lifetime::Grace`](crate::Lifetime) can be read:
+    /// 1 ms to 365 days. Default: 2 h. A node cut off for longer is sent the whole state again.
+    pub marked_for_deletion_grace_period: Duration,
+    /// The size no packet we send exceeds, in bytes without the length prefix: 512 to 16 MiB. Default: 65,507. What is
+    /// accepted has a bound of its own, `limits.decode.max_packet_bytes`.
+    pub max_payload_size: usize,
+    /// How many exchanges this node has open at once by its own dialling, 1 to 4,096. Default: 32.
+    pub max_concurrent_gossip: usize,
+    /// When a node is taken for dead, and when it is forgotten.
+    pub failure_detector: FailureDetectorConfig,
+    /// Bounds on memory and on what peers may send.
+    pub limits: Limits,
+}
+
+/// The phi-accrual failure detector's settings, with aiocluster's names and defaults.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FailureDetectorConfig {
+    /// A node is dead when phi, the time since its last heartbeat over the mean interval, passes this: above 0, up to
+    /// 1,000. Default: 8.0.
+    pub phi_threshold: f64,
+    /// How many intervals the mean remembers, 1 to 1,000,000. Default: 1,000.
+    pub sampling_window_size: u32,
+    /// A longer interval is no sample (the node was away): 1 ms to 24 h. Default: 10 s.
+    pub max_interval: Duration,
+    /// The interval expected before any was seen: 1 ms to 24 h. Default: 5 s.
+    pub initial_interval: Duration,
+    /// How many samples `initial_interval` counts for: 0 to 1,000. Default: 5.0.
+    pub prior_weight: f64,
+    /// How long a dead node is remembered, 1 ms to 365 days; after half of it nobody is told of the node any more.
+    /// Default: 24 h.
+    pub dead_node_grace_period: Duration,
+}
+
+impl Default for FailureDetectorConfig {
+    fn default() -> FailureDetectorConfig {
+        FailureDetectorConfig {
+            phi_threshold: 8.0,
+            sampling_window_size: 1_000,
+            max_interval: Duration::from_secs(10),
+            initial_interval: Duration::from_secs(5),
+            prior_weight: 5.0,
+            dead_node_grace_period: DAY,
+        }
+    }
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+impl Config {
+    /// aiocluster's defaults for the node `node_id`.
+    #[must_use]
+    pub fn new(node_id: NodeId) -> Config {
+        Config {
+            node_id,
+            cluster_id: "default-cluster".to_string(),
+            gossip_interval: Duration::from_secs(1),
+            gossip_count: 3,
+            seeds: Vec::new(),
+            marked_for_deletion_grace_period: Duration::from_secs(2 * 60 * 60),
+            max_payload_size: 65_507,
+            max_concurrent_gossip: 32,
+            failure_detector: FailureDetectorConfig::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// The first field that is outside its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let max_name = self.limits.decode.max_name_bytes;
+        text("node_id.name", self.node_id.name(), max_name)?;
+        let address = self.node_id.gossip_advertise_addr();
+        text("node_id.gossip_advertise_addr.host", address.host(), max_name)?;
+        within("node_id.gossip_advertise_addr.port", address.port(), 1..=u16::MAX)?;
+        if let Some(tls_name) = self.node_id.tls_name() {
+            text("node_id.tls_name", tls_name, max_name)?;
+        }
+        text("cluster_id", &self.cluster_id, max_name)?;
+        for seed in &self.seeds {
+            text("seeds.host", seed.host(), max_name)?;
+            within("seeds.port", seed.port(), 1..=u16::MAX)?;
+        }
+        within("gossip_interval", self.gossip_interval, MILLISECOND..=Duration::from_secs(3600))?;
+        within("gossip_count", self.gossip_count, 1..=64)?;
+        within("marked_for_deletion_grace_period", self.marked_for_deletion_grace_period, MILLISECOND..=YEAR)?;
+        within("max_payload_size", self.max_payload_size, 512..=16 << 20)?;
+        within("max_concurrent_gossip", self.max_concurrent_gossip, 1..=4_096)?;
+        self.failure_detector.validate()?;
+        self.limits.validate(self.max_payload_size)
+    }
+}
+
+impl FailureDetectorConfig {
+    fn validate(&self) -> Result<(), ConfigError> {
+        within("failure_detector.phi_threshold", self.phi_threshold, f64::MIN_POSITIVE..=1_000.0)?;
+        within("failure_detector.sampling_window_size", self.sampling_window_size, 1..=1_000_000)?;
+        within("failure_detector.max_interval", self.max_interval, MILLISECOND..=DAY)?;
+        within("failure_detector.initial_interval", self.initial_interval, MILLISECOND..=DAY)?;
+        within("failure_detector.prior_weight", self.prior_weight, 0.0..=1_000.0)?;
+        within("failure_detector.dead_node_grace_period", self.dead_node_grace_period, MILLISECOND..=YEAR)
+    }
+}
+
+/// A setting outside its range. No node was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The field, as in `failure_detector.phi_threshold`.
+    pub field: &'static str,
+    /// The value it had.
+    pub value: String,
+    /// What it may be.
+    pub allowed: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}; allowed: {}", self.field, self.value, self.allowed)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Fails unless `value` is within `range` (a NaN never is).
+pub(crate) fn within<T>(field: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
+where
+    T: PartialOrd + fmt::Debug,
+{
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{:?} to {:?}", range.start(), range.end());
+    Err(ConfigError { field, value: format!("{value:?}"), allowed })
+}
+
+/// Fails unless `value` is 1 to `max` bytes long.
+fn text(field: &'static str, value: &str, max: usize) -> Result<(), ConfigError> {
+    if (1..=max).contains(&value.len()) {
+        return Ok(());
+    }
+    let value = match value.char_indices().nth(40) {
+        Some((cut, _)) => format!("{:?}… ({} bytes)", &value[..cut], value.len()),
+        None => format!("{value:?}"),
+    };
+    Err(ConfigError { field, value, allowed: format!("a text of 1 to {max} bytes") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        Config::new(NodeId::new("a", 1, Address::new("127.0.0.1", 7001)))
+    }
+
+    #[test]
+    fn the_defaults_are_valid() {
+        config().validate().unwrap();
+    }
+
+    #[test]
+    fn each_bad_field_is_named_with_its_value_and_range() {
+        type Break = (fn(&mut Config), &'static str, &'static str);
+        let breaks: [Break; 18] = [
+            (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
+            (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
+            (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
+            (|c| c.cluster_id.clear(), "cluster_id", "\"\""),
+            (|c| c.cluster_id = "ü".repeat(3_000), "cluster_id", "6000 bytes"),
+            (|c| c.seeds.push(Address::new("h", 0)), "seeds.port", "0"),
+            (|c| c.seeds.push(Address::new("", 1)), "seeds.host", "\"\""),
+            (|c| c.gossip_interval = Duration::ZERO, "gossip_interval", "0ns"),
+            (|c| c.gossip_count = 0, "gossip_count", "0"),
+            (|c| c.marked_for_deletion_grace_period = Duration::MAX, "marked_for_deletion_grace_period", "s"),
+            (|c| c.max_payload_size = 511, "max_payload_size", "511"),
+            (|c| c.limits.decode.max_packet_bytes = 65_506, "limits.decode.max_packet_bytes", "65506"),
+            (|c| c.max_concurrent_gossip = 0, "max_concurrent_gossip", "0"),
+            (|c| c.failure_detector.phi_threshold = f64::NAN, "failure_detector.phi_threshold", "NaN"),
+            (|c| c.failure_detector.sampling_window_size = 0, "failure_detector.sampling_window_size", "0"),
+            (|c| c.failure_detector.prior_weight = -1.0, "failure_detector.prior_weight", "-1"),
+            (|c| c.failure_detector.dead_node_grace_period = Duration::ZERO, "dead_node_grace_period", "0ns"),
+            (|c| c.limits.max_nodes = 0, "limits.max_nodes", "0"),
+        ];
+        for (break_it, field, value) in breaks {
+            let mut config = config();
+            break_it(&mut config);
+            let error = config.validate().expect_err(field);
+            let message = error.to_string();
+            assert!(message.contains(field) && message.contains(value) && message.contains("allowed: "), "{message}");
+        }
+    }
+}

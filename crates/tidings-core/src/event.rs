@@ -1,0 +1,184 @@
+//! What a node tells its user, in order and numbered.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::fmt;
+
+use crate::id::NodeId;
+use crate::state::VersionedValue;
+use crate::stats::Stats;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Counts up by one from 1. A gap means that events were dropped because they were not drained in time.
+    pub sequence: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Its `Display` reads as a line of a log.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The node is live: two heartbeats in a row were seen.
+    NodeJoined {
+        /// The node.
+        node: NodeId,
+    },
+    /// A live node said that it leaves.
+    NodeLeft {
+        /// The node.
+        node: NodeId,
+    },
+    /// A live node has been silent for too long.
+    NodeDied {
+        /// The node.
+        node: NodeId,
+    },
+    /// A node that died or left is remembered no longer; its key-values are gone.
+    NodeForgotten {
+        /// The node.
+        node: NodeId,
+    },
+    /// Another run of the same name has taken the place of a live one, which thereby is live no more.
+    NodeRestarted {
+        /// The run that was live.
+        old: NodeId,
+        /// The run that took its place; it will join when its heartbeats are seen.
+        new: NodeId,
+    },
+    /// Two nodes of one name are running. Stop one, or give it another name.
+    NodeConflict {
+        /// The node that counts: the higher generation, or this node itself.
+        node: NodeId,
+        /// The other one.
+        other: NodeId,
+    },
+    /// A packet of another cluster came, or a dialled node says it belongs to another.
+    OtherCluster {
+        /// The other cluster's id.
+        cluster_id: Arc<str>,
+        /// The sender, if it said who it is.
+        from: Option<NodeId>,
+    },
+    /// A key of some node, this one too, was set, deleted or expired.
+    KeyChanged {
+        /// The key's owner.
+        node: NodeId,
+        /// The key.
+        key: Arc<str>,
+        /// What was held before, a tombstone too.
+        old: Option<VersionedValue>,
+        /// What is held now; deleted and expired keys have the status `Deleted`.
+        new: VersionedValue,
+    },
+    /// A peer claims versions or heartbeats of this very node that it cannot have reached. If peers keep ignoring
+    /// this node, start it with a new generation.
+    VersionRefused {
+        /// The highest version or heartbeat here.
+        own: u64,
+        /// What the peer claims.
+        claimed: u64,
+    },
+    /// The digest of all known nodes no longer fits a packet, so that each packet carries a random part of it.
+    DigestTruncated {
+        /// The nodes that did not fit.
+        left_out: usize,
+        /// The limit.
+        max_payload_size: usize,
+    },
+    /// The farewell is over: `leave` was asked for, and so many live nodes have been told.
+    LeaveFinished {
+        /// Nodes that this one told itself.
+        told: usize,
+    },
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventKind::NodeJoined { node } => write!(f, "{node} joined"),
+            EventKind::NodeLeft { node } => write!(f, "{node} left"),
+            EventKind::NodeDied { node } => write!(f, "{node} died"),
+            EventKind::NodeForgotten { node } => write!(f, "{node} is forgotten"),
+            EventKind::NodeRestarted { old, new } => write!(f, "{old} was restarted as {new}"),
+            EventKind::NodeConflict { node, other } => {
+                write!(f, "{node} and {other} have one name and both are running; stop one or rename it")
+            }
+            EventKind::OtherCluster { cluster_id, from: Some(node) } => {
+                write!(f, "{node} belongs to another cluster, {cluster_id:?}; see cluster_id and seeds of both")
+            }
+            EventKind::OtherCluster { cluster_id, from: None } => {
+                write!(f, "another cluster, {cluster_id:?}, was heard; see cluster_id and seeds of both")
+            }
+            EventKind::KeyChanged { node, key, new, .. } if new.is_readable() => {
+                write!(f, "{node} set {key:?} to {:?} (version {})", new.value, new.version)
+            }
+            EventKind::KeyChanged { node, key, new, .. } => {
+                write!(f, "{node} deleted {key:?} (version {})", new.version)
+            }
+            EventKind::VersionRefused { own, claimed } => {
+                write!(f, "a peer claims version or heartbeat {claimed} of this node, which is at {own}: refused; ")?;
+                write!(f, "if peers ignore this node, start it with a new generation")
+            }
+            EventKind::DigestTruncated { left_out, max_payload_size } => {
+                write!(
+                    f,
+                    "{left_out} nodes do not fit a digest of max_payload_size {max_payload_size} bytes; gossip "
+                )?;
+                write!(f, "goes on with a random part each time, slower; raise max_payload_size on every node")
+            }
+            EventKind::LeaveFinished { told } => write!(f, "left; told {told} nodes"),
+        }
+    }
+}
+
+/// Events that wait to be drained, bounded: past the limit the oldest give way.
+#[derive(Clone, Debug)]
+pub(crate) struct EventQueue {
+    queue: VecDeque<Event>,
+    last_sequence: u64,
+    limit: usize,
+}
+
+impl EventQueue {
+    pub(crate) fn new(limit: usize) -> EventQueue {
+        EventQueue { queue: VecDeque::new(), last_sequence: 0, limit }
+    }
+
+    pub(crate) fn push(&mut self, kind: EventKind, stats: &mut Stats) {
+        if self.queue.len() >= self.limit {
+            self.queue.pop_front();
+            stats.events_dropped += 1;
+        }
+        self.last_sequence += 1;
+        stats.events += 1;
+        self.queue.push_back(Event { sequence: self.last_sequence, kind });
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Event> {
+        self.queue.pop_front()
+    }
+
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_the_limit_the_oldest_give_way_and_the_gap_shows() {
+        let mut stats = Stats::default();
+        let mut events = EventQueue::new(2);
+        for told in 0..3 {
+            events.push(EventKind::LeaveFinished { told }, &mut stats);
+        }
+        let drained: alloc::vec::Vec<u64> = core::iter::from_fn(|| events.pop()).map(|event| event.sequence).collect();
+        assert_eq!(drained, [2, 3]);
+        assert_eq!((stats.events, stats.events_dropped, events.last_sequence()), (3, 1, 3));
+    }
+}

@@ -1,0 +1,216 @@
+//! The open exchanges: Syn, SynAck, Ack on one connection, and what each still waits for.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use bytes::Bytes;
+use core::net::IpAddr;
+
+use crate::error::Rejected;
+use crate::id::{Address, NodeId};
+
+/// Names one exchange, dialled or accepted, for as long as the node runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExchangeId(u64);
+
+/// The role of this node in an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// The packet is the answer on an exchange this node opened.
+    Dialled(ExchangeId),
+    /// The packet came on an exchange opened to this node.
+    Accepted(ExchangeId),
+}
+
+/// How an exchange ended, as the caller saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All packets were sent, and the last reply said [`Next::Close`].
+    Done,
+    /// The connection was refused or could not be made.
+    Refused,
+    /// A deadline for connecting, reading or writing passed.
+    TimedOut,
+    /// The connection broke, or what came on it was no frame.
+    Failed,
+}
+
+/// Open an exchange: connect to `to`, send `packet`, and hand in the answer with [`Via::Dialled`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Names the exchange in what follows.
+    pub exchange: ExchangeId,
+    /// Whom to connect to.
+    pub to: Address,
+    /// The name the peer's certificate must hold, if it is known to have one.
+    pub tls_name: Option<String>,
+    /// The packet, without its length.
+    pub packet: Bytes,
+}
+
+/// What to do after a packet was handed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Send this first, if it is there.
+    pub packet: Option<Bytes>,
+    /// Then read another packet, or close.
+    pub next: Next,
+    /// The packet changed nothing, for this reason; worth a line in a log.
+    pub rejected: Option<Rejected>,
+}
+
+/// What an exchange needs after a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Next {
+    /// Read the peer's next packet.
+    Read,
+    /// Close the connection, and say so with `handle_closed`.
+    Close,
+}
+
+/// What an exchange waits for.
+#[derive(Clone, Debug)]
+pub(crate) enum Stage {
+    /// Dialled: the answer to our Syn, from `to`.
+    SynAck { to: Address },
+    /// Accepted: the Syn.
+    Syn,
+    /// Accepted: the Ack to our SynAck, from the node that sent the Syn.
+    Ack { from: NodeId, protocol_revision: u32 },
+    /// Nothing: only to be closed. `told`: the node that our Ack tells the farewell.
+    Close { completed: bool, told: Option<NodeId> },
+}
+
+#[derive(Clone, Debug)]
+struct Exchange {
+    stage: Stage,
+    /// Whence it was accepted; `None`: dialled.
+    accepted_from: Option<IpAddr>,
+    /// It was dialled to say goodbye.
+    tells_farewell: bool,
+}
+
+/// What an exchange was when it was closed.
+#[derive(Clone, Debug)]
+pub(crate) struct Closed {
+    pub(crate) stage: Stage,
+    pub(crate) tells_farewell: bool,
+}
+
+/// The open exchanges, by id. Each stays until the caller says that it is closed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Exchanges {
+    open: BTreeMap<ExchangeId, Exchange>,
+    accepted: usize,
+    accepted_by_ip: BTreeMap<IpAddr, usize>,
+    last_id: u64,
+}
+
+impl Exchanges {
+    /// Opens an exchange by dialling `to`.
+    pub(crate) fn dial(&mut self, to: Address, tells_farewell: bool) -> ExchangeId {
+        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell })
+    }
+
+    /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
+    pub(crate) fn accept(&mut self, from: IpAddr, max: usize, max_per_ip: usize) -> Option<ExchangeId> {
+        let from_this_ip = self.accepted_by_ip.get(&from).copied().unwrap_or(0);
+        if self.accepted >= max || from_this_ip >= max_per_ip {
+            return None;
+        }
+        self.accepted += 1;
+        self.accepted_by_ip.insert(from, from_this_ip + 1);
+        Some(self.insert(Exchange { stage: Stage::Syn, accepted_from: Some(from), tells_farewell: false }))
+    }
+
+    fn insert(&mut self, exchange: Exchange) -> ExchangeId {
+        self.last_id += 1;
+        let id = ExchangeId(self.last_id);
+        self.open.insert(id, exchange);
+        id
+    }
+
+    /// How many this node has open by its own dialling.
+    pub(crate) fn dialled(&self) -> usize {
+        self.open.len() - self.accepted
+    }
+
+    /// How many peers have open to this node.
+    pub(crate) fn accepted(&self) -> usize {
+        self.accepted
+    }
+
+    /// Whether an exchange with this address is open by our dialling.
+    pub(crate) fn is_dialling(&self, address: &Address) -> bool {
+        self.open.values().any(|exchange| matches!(&exchange.stage, Stage::SynAck { to } if to == address))
+    }
+
+    /// What the exchange waits for, if it is open and this node has that role in it. From now on it waits for
+    /// nothing, until [`Exchanges::wait_for`] says otherwise.
+    pub(crate) fn take_stage(&mut self, via: Via) -> Option<Stage> {
+        let (id, is_dialled) = match via {
+            Via::Dialled(id) => (id, true),
+            Via::Accepted(id) => (id, false),
+        };
+        let exchange = self.open.get_mut(&id)?;
+        if exchange.accepted_from.is_none() != is_dialled {
+            return None;
+        }
+        let idle = Stage::Close { completed: false, told: None };
+        Some(core::mem::replace(&mut exchange.stage, idle))
+    }
+
+    pub(crate) fn wait_for(&mut self, via: Via, stage: Stage) {
+        let (Via::Dialled(id) | Via::Accepted(id)) = via;
+        if let Some(exchange) = self.open.get_mut(&id) {
+            exchange.stage = stage;
+        }
+    }
+
+    /// Forgets an exchange and gives what it was.
+    pub(crate) fn close(&mut self, id: ExchangeId) -> Option<Closed> {
+        let exchange = self.open.remove(&id)?;
+        if let Some(ip) = exchange.accepted_from {
+            self.accepted -= 1;
+            if let Some(count) = self.accepted_by_ip.get_mut(&ip) {
+                *count -= 1;
+                if *count == 0 {
+                    self.accepted_by_ip.remove(&ip);
+                }
+            }
+        }
+        Some(Closed { stage: exchange.stage, tells_farewell: exchange.tells_farewell })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+
+    const A: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    const B: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+
+    #[test]
+    fn accepted_exchanges_are_bounded_in_all_and_by_peer_and_a_close_makes_room() {
+        let mut exchanges = Exchanges::default();
+        let first = exchanges.accept(A, 3, 2).unwrap();
+        exchanges.accept(A, 3, 2).unwrap();
+        assert_eq!(exchanges.accept(A, 3, 2), None, "two of one address");
+        exchanges.accept(B, 3, 2).unwrap();
+        assert_eq!(exchanges.accept(B, 3, 2), None, "three in all");
+        exchanges.close(first).unwrap();
+        assert!(exchanges.accept(A, 3, 2).is_some());
+        assert!(exchanges.close(first).is_none(), "closed already");
+    }
+
+    #[test]
+    fn a_stage_is_given_only_to_its_own_role_and_only_once() {
+        let mut exchanges = Exchanges::default();
+        let dialled = exchanges.dial(Address::new("h", 1), false);
+        assert!(exchanges.take_stage(Via::Accepted(dialled)).is_none());
+        assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::SynAck { .. })));
+        assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::Close { .. })));
+        assert_eq!((exchanges.dialled(), exchanges.accepted()), (1, 0));
+    }
+}

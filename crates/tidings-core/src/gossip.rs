@@ -1,0 +1,407 @@
+//! What two nodes tell each other: the contents of Syn, SynAck and Ack, made and taken in.
+//!
+//! ```text
+//! initiator                     responder
+//!     | -- Syn: digest ------------> |   hears the initiator's digest
+//!     | <-- SynAck: digest, delta -- |   sends its own, and what the initiator lacks
+//!     | -- Ack: delta -------------> |   takes what it lacks
+//! ```
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
+use crate::config::Config;
+use crate::delta::{self, Delta, News, Packed};
+use crate::digest::{Digest, NodeDigest};
+use crate::event::{EventKind, EventQueue};
+use crate::id::{Address, NodeId};
+use crate::limits::MAX_JUMP;
+use crate::membership::{Env, Membership, Peer};
+use crate::rng::Random;
+use crate::snapshot::Liveness;
+use crate::state::{NodeState, OwnState};
+use crate::stats::Stats;
+use crate::time::Instant;
+use crate::wire::size::{self, MessageLen};
+use crate::wire::{Message, Packet};
+
+/// Other clusters' ids that the user has been told of; further ones pass without an event.
+const MAX_OTHER_CLUSTERS: usize = 64;
+
+/// All that a node knows, and how it is told to others.
+#[derive(Clone, Debug)]
+pub(crate) struct Gossip {
+    pub(crate) config: Config,
+    pub(crate) cluster_id: Arc<str>,
+    pub(crate) own: OwnState,
+    pub(crate) membership: Membership,
+    pub(crate) events: EventQueue,
+    pub(crate) stats: Stats,
+    pub(crate) random: Random,
+    /// The version up to which unmarked peers may be told the own key-values; `None`: no bound.
+    released: Option<u64>,
+    other_clusters: BTreeSet<Arc<str>>,
+    digest_truncation_told: bool,
+    refused: Option<u64>,
+}
+
+/// The time of an input: as it is, and as this process has been running.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) now: Instant,
+    pub(crate) active: Instant,
+}
+
+/// Whom a digest is for, as far as is known.
+#[derive(Clone, Copy)]
+enum Reader<'a> {
+    At(&'a Address),
+    Node(&'a NodeId),
+}
+
+impl Gossip {
+    pub(crate) fn new(config: Config, random: Random) -> Gossip {
+        Gossip {
+            cluster_id: Arc::from(config.cluster_id.as_str()),
+            own: OwnState::default(),
+            membership: Membership::new(config.node_id.clone()),
+            events: EventQueue::new(config.limits.max_queued_events),
+            stats: Stats::default(),
+            random,
+            released: None,
+            other_clusters: BTreeSet::new(),
+            digest_truncation_told: false,
+            refused: None,
+            config,
+        }
+    }
+
+    /// The members beside what a change of them needs.
+    pub(crate) fn membership(&mut self, at: Moment) -> (&mut Membership, Env<'_>) {
+        let Gossip { membership, config, events, stats, .. } = self;
+        (membership, Env { now: at.now, active: at.active, config, events, stats })
+    }
+
+    pub(crate) fn tell(&mut self, kind: EventKind) {
+        self.events.push(kind, &mut self.stats);
+    }
+
+    /// Tells, once for each id, that there is another cluster about.
+    pub(crate) fn tell_other_cluster(&mut self, cluster_id: &Arc<str>, from: Option<NodeId>) {
+        if *cluster_id == self.cluster_id {
+            return;
+        }
+        if self.other_clusters.len() < MAX_OTHER_CLUSTERS && self.other_clusters.insert(cluster_id.clone()) {
+            self.tell(EventKind::OtherCluster { cluster_id: cluster_id.clone(), from });
+        }
+    }
+
+    /// The Syn for whoever is at `to`.
+    pub(crate) fn syn(&mut self, at: Moment, to: &Address) -> Packet {
+        let (own, others) = self.digest_entries(at, Reader::At(to));
+        let room = self.room(MessageLen::Syn { digest: 0 });
+        let digest = self.fit_digest(own, others, room);
+        self.packet(Message::Syn { digest })
+    }
+
+    /// Takes in a Syn and answers it.
+    pub(crate) fn answer_syn(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) -> Packet {
+        self.hear(at, digest, sender);
+        let (own, others) = self.digest_entries(at, Reader::Node(sender.id));
+        let room = self.room(MessageLen::SynAck { digest: 0, delta: 0 });
+        // Where both do not fit, each gets its part. A digest cut short costs an unmarked peer more than a delta cut
+        // short: it resends the whole state of every node it does not find in it.
+        let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(match sender.is_marked() {
+            true => room / 2,
+            false => room / 8,
+        });
+        let Packed { delta, len, .. } = self.delta(at, digest, sender, delta_room);
+        let digest = self.fit_digest(own, others, room.saturating_sub(len));
+        self.packet(Message::SynAck { digest, delta })
+    }
+
+    /// Takes in a SynAck and answers it. Also whether the answer tells the peer all of this node's own news.
+    pub(crate) fn answer_syn_ack(
+        &mut self,
+        at: Moment,
+        digest: &Digest,
+        delta: &Delta,
+        sender: Sender<'_>,
+    ) -> (Packet, bool) {
+        self.hear(at, digest, sender);
+        self.apply(at, delta, sender);
+        let room = self.room(MessageLen::Ack { delta: 0 });
+        let Packed { delta, .. } = self.delta(at, digest, sender, room);
+        let own_version = self.own.state().max_version();
+        let told = |delta: &Delta| {
+            delta
+                .node_deltas
+                .iter()
+                .any(|own| own.node_id == self.config.node_id && own.max_version == Some(own_version))
+        };
+        let knew = |entry: &NodeDigest| entry.node_id == self.config.node_id && entry.complete_version() >= own_version;
+        let is_told_all = told(&delta) || digest.entries.iter().any(knew);
+        (self.packet(Message::Ack { delta }), is_told_all)
+    }
+
+    /// Takes in an Ack.
+    pub(crate) fn take_ack(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
+        self.apply(at, delta, sender);
+    }
+
+    pub(crate) fn bad_cluster(&self) -> Packet {
+        self.packet(Message::BadCluster)
+    }
+
+    /// Ends lifetimes and grace periods, looks at every node, forgets. Once a round.
+    pub(crate) fn maintain(&mut self, at: Moment) {
+        self.expire_lifetimes(at);
+        let mut changes = Vec::new();
+        let collected = self.own.collect(at.now, self.config.marked_for_deletion_grace_period, &mut changes);
+        if collected && aiocluster::has_unmarked(&self.membership) {
+            aiocluster::keep_live_keys_above_gc(&mut self.own);
+        }
+        self.tell_own_changes(at, changes);
+        let (membership, mut env) = self.membership(at);
+        membership.refresh_all(&mut env);
+        self.update_released(at);
+    }
+
+    /// Deletes the own keys whose lifetime is over.
+    pub(crate) fn expire_lifetimes(&mut self, at: Moment) {
+        let mut changes = Vec::new();
+        self.own.expire_lifetimes(at.now, &mut changes);
+        self.tell_own_changes(at, changes);
+    }
+
+    pub(crate) fn tell_own_changes(&mut self, at: Moment, changes: Vec<crate::state::KeyChange>) {
+        let node = self.config.node_id.clone();
+        let (_, mut env) = self.membership(at);
+        env.tell_changes(&node, changes);
+    }
+
+    fn packet(&self, message: Message) -> Packet {
+        Packet { cluster_id: self.cluster_id.clone(), protocol_revision: PROTOCOL_REVISION, message }
+    }
+
+    /// The room that a packet has for its digest and delta: what the envelope leaves, when the lengths in it are as
+    /// long as they can be.
+    fn room(&self, empty: MessageLen) -> usize {
+        const GROWTH_OF_LENGTHS: usize = 3 * 4;
+        let envelope = size::packet_len_of(&self.cluster_id, PROTOCOL_REVISION, empty);
+        self.config.max_payload_size.saturating_sub(envelope + GROWTH_OF_LENGTHS)
+    }
+
+    /// The bytes of a packet that carries one key-value of this node, and the smallest digest.
+    pub(crate) fn packet_len_with(&self, key_value_len: usize) -> usize {
+        let max = u64::MAX >> 1;
+        let header = delta::NodeDelta {
+            node_id: self.config.node_id.clone(),
+            from_version_excluded: max,
+            last_gc_version: max,
+            key_values: Vec::new(),
+            max_version: Some(max),
+            sender_complete_version: Some(max),
+        };
+        let delta = size::node_delta_len(size::node_delta_header_len(&header), key_value_len);
+        self.config.max_payload_size - self.room(MessageLen::Ack { delta: 0 }) + delta
+    }
+
+    fn update_released(&mut self, at: Moment) {
+        let own = self.own.state();
+        self.released = aiocluster::version_to_release(own, &self.membership, at.active, &self.config);
+    }
+
+    fn own_entry(&self) -> NodeDigest {
+        let state = self.own.state();
+        NodeDigest {
+            node_id: self.config.node_id.clone(),
+            heartbeat: self.own.heartbeat,
+            last_gc_version: state.last_gc_version(),
+            max_version: state.max_version(),
+            complete_version: None,
+            protocol_revision: PROTOCOL_REVISION,
+            released_version: self.released,
+        }
+    }
+
+    /// The digest's entries: this node's own, and those of all others that are still told of.
+    fn digest_entries(&self, at: Moment, reader: Reader<'_>) -> (NodeDigest, Vec<NodeDigest>) {
+        let entry = |(id, peer): (&NodeId, &Peer)| {
+            let to_owner = match reader {
+                Reader::At(address) => id.gossip_advertise_addr() == address,
+                Reader::Node(node) => id == node,
+            };
+            let (max_version, complete_version) = aiocluster::versions_to_show(peer, to_owner);
+            NodeDigest {
+                node_id: id.clone(),
+                heartbeat: peer.heartbeat,
+                last_gc_version: peer.state.last_gc_version(),
+                max_version,
+                complete_version,
+                protocol_revision: peer.protocol_revision,
+                released_version: peer.released_version,
+            }
+        };
+        (self.own_entry(), told_of(&self.membership, &self.config, at).map(entry).collect())
+    }
+
+    fn fit_digest(&mut self, own: NodeDigest, others: Vec<NodeDigest>, room: usize) -> Digest {
+        let (digest, left_out) = Digest::fit(own, others, room, &mut self.random);
+        if digest.partial {
+            self.stats.digests_truncated += 1;
+            if !self.digest_truncation_told {
+                self.digest_truncation_told = true;
+                let max_payload_size = self.config.max_payload_size;
+                self.tell(EventKind::DigestTruncated { left_out, max_payload_size });
+            }
+        }
+        digest
+    }
+
+    /// What the sender of `digest` lacks, packed into `room` bytes.
+    fn delta(&mut self, at: Moment, digest: &Digest, reader: Sender<'_>, room: usize) -> Packed {
+        let known: BTreeMap<&NodeId, &NodeDigest> = digest.entries.iter().map(|e| (&e.node_id, e)).collect();
+        // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
+        // about.
+        let is_asked_about = |id: &NodeId| !digest.partial || known.contains_key(id);
+        let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
+        let own = (&self.config.node_id, &**self.own.state(), self.released, true);
+        let others = told_of(&self.membership, &self.config, at);
+        let others = others.map(|(id, peer)| (id, &*peer.state, released_by(peer), false));
+        let news: Vec<News<'_>> = core::iter::once(own)
+            .chain(others)
+            .filter(|(id, ..)| *id != reader.id && is_asked_about(id))
+            .filter_map(|(node_id, state, released, is_owner)| {
+                let known = known.get(node_id).copied();
+                let news = news_of(node_id, state, known)?;
+                if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
+            })
+            .collect();
+        let packed = delta::pack(&news, room, &mut self.random);
+        self.stats.deltas_truncated += packed.truncated;
+        packed
+    }
+
+    /// Takes in a digest: who is about, how their hearts beat, and what the sender holds of this node.
+    fn hear(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) {
+        let self_id = self.config.node_id.clone();
+        for entry in &digest.entries {
+            if entry.node_id == self_id {
+                self.refute(at, entry, sender);
+                continue;
+            }
+            let mut entry = entry.clone();
+            let trusted = sender.is_trusted_about(&entry.node_id);
+            if entry.node_id == *sender.id {
+                entry.protocol_revision = sender.protocol_revision;
+            }
+            let (membership, mut env) = self.membership(at);
+            membership.hear(&mut env, &entry, trusted);
+        }
+        let of_me = digest.entries.iter().find(|entry| entry.node_id == self_id);
+        if of_me.is_some() || !digest.partial {
+            if let Some(peer) = self.membership.get_mut(sender.id) {
+                peer.direct_word = Some((at.active, of_me.map_or(0, NodeDigest::complete_version)));
+            }
+        }
+        if !sender.is_marked() {
+            if of_me.is_some() {
+                aiocluster::keep_live_keys_above_gc(&mut self.own);
+            }
+            self.update_released(at);
+        }
+    }
+
+    /// Answers what a peer says of this very node. Only this node writes its own state; where a peer knows of more,
+    /// that is from an earlier run or corrupt, and this node moves past it.
+    fn refute(&mut self, at: Moment, entry: &NodeDigest, sender: Sender<'_>) {
+        let state = self.own.state();
+        let version = entry.max_version.max(entry.complete_version()).max(entry.last_gc_version);
+        let (own_version, own_gc, own_heartbeat) = (state.max_version(), state.last_gc_version(), self.own.heartbeat);
+        for (claimed, own) in [(version, own_version), (entry.heartbeat, own_heartbeat)] {
+            if claimed.saturating_sub(own) > MAX_JUMP {
+                self.refuse(own, claimed);
+                return;
+            }
+        }
+        if entry.heartbeat > own_heartbeat {
+            self.own.heartbeat = entry.heartbeat + 1;
+        }
+        if version > own_version {
+            self.own.move_past(version);
+            self.stats.republished += 1;
+        } else if entry.last_gc_version > own_gc {
+            let mut changes = Vec::new();
+            self.own.adopt_gc(at.now, entry.last_gc_version, &mut changes);
+            self.tell_own_changes(at, changes);
+            if !sender.is_marked() || aiocluster::has_unmarked(&self.membership) {
+                aiocluster::keep_live_keys_above_gc(&mut self.own);
+            }
+        }
+    }
+
+    fn refuse(&mut self, own: u64, claimed: u64) {
+        self.stats.jumps_refused += 1;
+        if self.refused.replace(claimed) != Some(claimed) {
+            self.tell(EventKind::VersionRefused { own, claimed });
+        }
+    }
+
+    /// Takes in a delta.
+    fn apply(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
+        let self_id = self.config.node_id.clone();
+        for node_delta in &delta.node_deltas {
+            let id = &node_delta.node_id;
+            if *id == self_id {
+                self.stats.own_deltas_rejected += 1;
+                continue;
+            }
+            let (membership, mut env) = self.membership(at);
+            let Some(peer) = membership.get_mut(id) else {
+                env.stats.deltas_ignored += 1;
+                continue;
+            };
+            let claim = aiocluster::claim_of(node_delta, sender);
+            let mut changes = Vec::new();
+            let limits = &env.config.limits;
+            let state = Arc::make_mut(&mut peer.state);
+            let applied = state.apply(at.now, claim, &node_delta.key_values, limits, &mut changes);
+            peer.heard_version = peer.heard_version.max(peer.state.max_version());
+            env.stats.deltas_ignored += u64::from(applied.ignored);
+            env.stats.resets += u64::from(applied.reset);
+            env.stats.key_values_applied += applied.taken;
+            env.stats.entries_skipped += applied.over_limit;
+            env.tell_changes(id, changes);
+            membership.refresh(&mut env, id);
+        }
+    }
+}
+
+/// The others that are still told of.
+fn told_of<'a>(
+    membership: &'a Membership,
+    config: &'a Config,
+    at: Moment,
+) -> impl Iterator<Item = (&'a NodeId, &'a Peer)> {
+    membership.iter().filter(move |(_, peer)| !peer.is_scheduled_for_deletion(at.now, config))
+}
+
+/// What a peer that knows `known` lacks of one node's state.
+///
+/// It has to start again where it has not seen all tombstones that were collected here. A copy that is itself older
+/// than the tombstones the peer has collected has nothing to tell.
+fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<&NodeDigest>) -> Option<News<'a>> {
+    let (version, last_gc) = known.map_or((0, 0), |entry| (entry.complete_version(), entry.last_gc_version));
+    if state.as_of() < last_gc {
+        return None;
+    }
+    let is_reset = state.last_gc_version() > version.max(last_gc);
+    if !is_reset && state.max_version() <= version {
+        return None;
+    }
+    let from = if is_reset { 0 } else { version };
+    Some(News { node_id, state, from, up_to: state.max_version(), last_gc: state.last_gc_version() })
+}

@@ -1,0 +1,396 @@
+//! The other nodes: live, dead, left, scheduled for deletion, forgotten.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::detector::HeartbeatWindow;
+use crate::digest::NodeDigest;
+use crate::event::{EventKind, EventQueue};
+use crate::id::NodeId;
+use crate::limits::MAX_JUMP;
+use crate::snapshot::Liveness;
+use crate::state::{KeyChange, LEFT_KEY, NodeState};
+use crate::stats::Stats;
+use crate::time::Instant;
+
+/// What every change needs to know and to tell. `active` is the time this process has been running; see
+/// [`ActiveClock`](crate::detector::ActiveClock).
+pub(crate) struct Env<'a> {
+    pub(crate) now: Instant,
+    pub(crate) active: Instant,
+    pub(crate) config: &'a Config,
+    pub(crate) events: &'a mut EventQueue,
+    pub(crate) stats: &'a mut Stats,
+}
+
+impl Env<'_> {
+    pub(crate) fn tell(&mut self, kind: EventKind) {
+        self.events.push(kind, self.stats);
+    }
+
+    pub(crate) fn tell_changes(&mut self, node: &NodeId, changes: Vec<KeyChange>) {
+        for KeyChange { key, old, new } in changes {
+            self.tell(EventKind::KeyChanged { node: node.clone(), key, old, new });
+        }
+    }
+}
+
+/// Another node as it is known here.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) heartbeat: u64,
+    /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
+    pub(crate) heard_version: u64,
+    /// 0: not known to be one of us.
+    pub(crate) protocol_revision: u32,
+    /// The version up to which its key-values may go to unmarked peers.
+    pub(crate) released_version: Option<u64>,
+    pub(crate) state: Arc<NodeState>,
+    /// What it last said itself: when, and the version it held of this node.
+    pub(crate) direct_word: Option<(Instant, u64)>,
+    pub(crate) first_heard: Instant,
+    window: HeartbeatWindow,
+    liveness: Liveness,
+    /// Since when it has not been live.
+    since: Instant,
+    /// The user was told that it joined.
+    announced: bool,
+    /// Since when another node of the same name has counted instead (in active time).
+    superseded_at: Option<Instant>,
+    conflict_told: bool,
+}
+
+impl Peer {
+    fn new(env: &Env<'_>, entry: &NodeDigest) -> Peer {
+        Peer {
+            heartbeat: entry.heartbeat,
+            heard_version: 0,
+            protocol_revision: 0,
+            released_version: None,
+            state: Arc::default(),
+            direct_word: None,
+            first_heard: env.active,
+            window: HeartbeatWindow::default(),
+            liveness: Liveness::Dead,
+            since: env.now,
+            announced: false,
+            superseded_at: None,
+            conflict_told: false,
+        }
+    }
+
+    pub(crate) fn liveness(&self) -> Liveness {
+        self.liveness
+    }
+
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded_at.is_some()
+    }
+
+    pub(crate) fn phi(&self, active: Instant, config: &Config) -> Option<f64> {
+        self.window.phi(active, &config.failure_detector)
+    }
+
+    fn is_alive(&self, env: &Env<'_>) -> bool {
+        self.window.is_alive(env.active, &env.config.failure_detector)
+    }
+
+    /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
+    pub(crate) fn is_scheduled_for_deletion(&self, now: Instant, config: &Config) -> bool {
+        self.liveness != Liveness::Live && now >= self.since + config.failure_detector.dead_node_grace_period / 2
+    }
+
+    /// Whether it went on beating for long after another node took its name. The last heartbeats of a stopped node
+    /// trickle in through slow relays for a while, and prove nothing.
+    fn is_beating_beside_its_successor(&self, env: &Env<'_>) -> bool {
+        let max_interval = env.config.failure_detector.max_interval;
+        self.is_alive(env)
+            && self.superseded_at.is_some_and(|at| self.window.last_heartbeat() > Some(at + max_interval))
+    }
+
+    /// Whether it has had time to beat, and does not.
+    fn is_silent(&self, env: &Env<'_>) -> bool {
+        !self.is_alive(env) && env.active > self.first_heard + env.config.failure_detector.max_interval
+    }
+}
+
+/// What is remembered of a forgotten node, so that older news does not bring it back.
+#[derive(Clone, Debug)]
+struct Forgotten {
+    heartbeat: u64,
+    until: Instant,
+    /// When its heartbeat last went up, and how often in a row.
+    beat_at: Instant,
+    beats: u32,
+}
+
+/// So many heartbeats in a row, each a proof of nothing by itself, bring a forgotten node back.
+const BEATS_TO_RETURN: u32 = 3;
+
+/// The other nodes, by id.
+#[derive(Clone, Debug)]
+pub(crate) struct Membership {
+    self_id: NodeId,
+    peers: BTreeMap<NodeId, Peer>,
+    forgotten: BTreeMap<NodeId, Forgotten>,
+}
+
+impl Membership {
+    pub(crate) fn new(self_id: NodeId) -> Membership {
+        Membership { self_id, peers: BTreeMap::new(), forgotten: BTreeMap::new() }
+    }
+
+    pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
+        self.peers.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &NodeId) -> Option<&mut Peer> {
+        self.peers.get_mut(id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
+        self.peers.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.peers.len()
+    }
+
+    pub(crate) fn forgotten_len(&self) -> usize {
+        self.forgotten.len()
+    }
+
+    pub(crate) fn with_liveness(&self, liveness: Liveness) -> impl Iterator<Item = (&NodeId, &Peer)> {
+        self.peers.iter().filter(move |(_, peer)| peer.liveness == liveness)
+    }
+
+    /// Takes note of what a peer's digest says of a node. `trusted`: the word of one of us, or of the node itself.
+    pub(crate) fn hear(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+        let id = &entry.node_id;
+        if !self.peers.contains_key(id) && !self.admit(env, entry) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+
+        let is_newest = entry.heartbeat >= peer.heartbeat;
+        let beat = entry.heartbeat > peer.heartbeat;
+        if is_newest && entry.heartbeat - peer.heartbeat > MAX_JUMP {
+            env.stats.jumps_refused += 1;
+            return;
+        }
+        if beat {
+            peer.heartbeat = entry.heartbeat;
+            peer.window.report_heartbeat(env.active, &env.config.failure_detector);
+        }
+        peer.protocol_revision = peer.protocol_revision.max(entry.protocol_revision);
+        if is_newest && trusted {
+            peer.released_version = entry.released_version;
+        }
+        if entry.max_version.saturating_sub(peer.heard_version) <= MAX_JUMP || peer.heard_version == 0 {
+            peer.heard_version = peer.heard_version.max(entry.max_version);
+        } else {
+            env.stats.jumps_refused += 1;
+        }
+        if trusted && entry.last_gc_version > peer.state.last_gc_version() {
+            let mut changes = Vec::new();
+            Arc::make_mut(&mut peer.state).follow_gc(env.now, entry.last_gc_version, &mut changes);
+            env.tell_changes(id, changes);
+        }
+        if beat {
+            self.refresh(env, id);
+        }
+    }
+
+    /// Takes in a node heard of for the first time, or again. False: it stays out.
+    fn admit(&mut self, env: &mut Env<'_>, entry: &NodeDigest) -> bool {
+        let id = &entry.node_id;
+        if let Some(forgotten) = self.forgotten.get_mut(id) {
+            if !forgotten.is_back(env, entry.heartbeat) {
+                env.stats.forgotten_ignored += 1;
+                return false;
+            }
+        }
+        if self.peers.len() >= env.config.limits.max_nodes {
+            env.stats.nodes_refused += 1;
+            return false;
+        }
+        self.forgotten.remove(id);
+        let mut peer = Peer::new(env, entry);
+
+        let namesakes: Vec<NodeId> = self.namesakes(id).cloned().collect();
+        let is_highest = namesakes.last().is_none_or(|highest| highest < id);
+        let counts_here = id.name() != self.self_id.name() || *id > self.self_id;
+        if is_highest && counts_here {
+            for old in &namesakes {
+                self.supersede(env, old, id);
+            }
+        } else {
+            peer.superseded_at = Some(env.active);
+        }
+        self.peers.insert(id.clone(), peer);
+        true
+    }
+
+    /// The known nodes of the same name, `id` itself left out, lowest generation first.
+    fn namesakes<'a>(&'a self, id: &'a NodeId) -> impl Iterator<Item = &'a NodeId> {
+        let lowest = NodeId::lowest_of_name(id.name());
+        self.peers
+            .range(lowest..)
+            .map(|(other, _)| other)
+            .take_while(|o| o.name() == id.name())
+            .filter(move |o| *o != id)
+    }
+
+    /// Lets `new` count in place of `old`.
+    fn supersede(&mut self, env: &mut Env<'_>, old: &NodeId, new: &NodeId) {
+        let Some(peer) = self.peers.get_mut(old) else { return };
+        if peer.superseded_at.is_some() {
+            return;
+        }
+        peer.superseded_at = Some(env.active);
+        peer.window = HeartbeatWindow::default();
+        if peer.liveness == Liveness::Live {
+            peer.liveness = Liveness::Dead;
+            peer.since = env.now;
+            env.tell(EventKind::NodeRestarted { old: old.clone(), new: new.clone() });
+        }
+    }
+
+    /// Looks again at one node: its heartbeats, its namesakes, its farewell.
+    pub(crate) fn refresh(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if peer.is_superseded() {
+            self.refresh_superseded(env, id);
+        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        let is_alive = peer.is_alive(env);
+        let liveness = if peer.is_superseded() {
+            Liveness::Dead
+        } else if peer.state.get(LEFT_KEY).is_some() {
+            Liveness::Left
+        } else if is_alive {
+            Liveness::Live
+        } else {
+            Liveness::Dead
+        };
+        if !is_alive {
+            peer.window.reset();
+        }
+        let before = core::mem::replace(&mut peer.liveness, liveness);
+        if before == liveness {
+            return;
+        }
+        if before == Liveness::Live || liveness == Liveness::Left {
+            peer.since = env.now;
+        }
+        peer.announced |= liveness == Liveness::Live;
+        let node = id.clone();
+        match (before, liveness) {
+            (_, Liveness::Live) => env.tell(EventKind::NodeJoined { node }),
+            (Liveness::Live, Liveness::Left) => env.tell(EventKind::NodeLeft { node }),
+            (Liveness::Live, Liveness::Dead) => env.tell(EventKind::NodeDied { node }),
+            (Liveness::Left | Liveness::Dead, _) => {}
+        }
+    }
+
+    /// A node whose name another has taken: if both beat, that is a conflict; if only this one does, it counts again.
+    fn refresh_superseded(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        let Some(peer) = self.peers.get(id) else { return };
+        if !peer.is_beating_beside_its_successor(env) {
+            if let Some(peer) = self.peers.get_mut(id) {
+                peer.conflict_told &= peer.is_alive(env);
+            }
+            return;
+        }
+        let holder = self.namesakes(id).find(|o| self.peers.get(*o).is_some_and(|p| !p.is_superseded())).cloned();
+        let holder = match holder {
+            Some(holder) if self.peers.get(&holder).is_some_and(|holder| holder.is_silent(env)) => {
+                self.supersede(env, &holder, id);
+                if let Some(peer) = self.peers.get_mut(id) {
+                    peer.superseded_at = None;
+                    peer.conflict_told = false;
+                }
+                return;
+            }
+            Some(holder) => holder,
+            None => self.self_id.clone(),
+        };
+        if let Some(peer) = self.peers.get_mut(id) {
+            if !core::mem::replace(&mut peer.conflict_told, true) {
+                env.tell(EventKind::NodeConflict { node: holder, other: id.clone() });
+            }
+        }
+    }
+
+    /// Once a round: looks at every node, ends grace periods, forgets.
+    pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
+        let ids: Vec<NodeId> = self.peers.keys().cloned().collect();
+        let grace = env.config.marked_for_deletion_grace_period;
+        for id in &ids {
+            self.refresh(env, id);
+            let Some(peer) = self.peers.get_mut(id) else { continue };
+            if peer.state.has_expired(env.now, grace) {
+                let mut changes = Vec::new();
+                Arc::make_mut(&mut peer.state).expire(env.now, grace, &mut changes);
+                env.tell_changes(id, changes);
+            }
+            let peer_is_over = peer.liveness != Liveness::Live
+                && env.now >= peer.since + env.config.failure_detector.dead_node_grace_period;
+            if peer_is_over {
+                self.forget(env, id);
+            }
+        }
+        self.forgotten.retain(|_, forgotten| env.now < forgotten.until);
+    }
+
+    fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        let Some(peer) = self.peers.remove(id) else { return };
+        if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
+            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.until).map(|(oldest, _)| oldest.clone());
+            oldest.and_then(|oldest| self.forgotten.remove(&oldest));
+        }
+        let until = env.now + env.config.failure_detector.dead_node_grace_period;
+        let heartbeat = peer.heartbeat;
+        self.forgotten.insert(id.clone(), Forgotten { heartbeat, until, beat_at: env.active, beats: 0 });
+        if peer.announced {
+            env.tell(EventKind::NodeForgotten { node: id.clone() });
+        }
+    }
+
+    /// What `invariants` holds against the members.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.peers.contains_key(&self.self_id) {
+            return Err("this node stands among its own peers");
+        }
+        if self.peers.keys().any(|id| self.forgotten.contains_key(id)) {
+            return Err("a known node is also a forgotten one");
+        }
+        for (id, peer) in &self.peers {
+            if peer.is_superseded() && peer.liveness == Liveness::Live {
+                return Err("a superseded node is live");
+            }
+            let holders = self.namesakes(id).filter(|o| self.peers.get(*o).is_some_and(|p| !p.is_superseded())).count();
+            if !peer.is_superseded() && holders > 0 {
+                return Err("two nodes of one name count");
+            }
+            peer.state.check()?;
+        }
+        Ok(())
+    }
+}
+
+impl Forgotten {
+    /// Takes note of a heartbeat; true when there were enough of them in a row.
+    fn is_back(&mut self, env: &Env<'_>, heartbeat: u64) -> bool {
+        if heartbeat <= self.heartbeat {
+            return false;
+        }
+        let in_a_row = env.active <= self.beat_at + env.config.failure_detector.max_interval;
+        self.beats = if in_a_row { self.beats + 1 } else { 1 };
+        self.beat_at = env.active;
+        self.heartbeat = heartbeat;
+        self.beats >= BEATS_TO_RETURN
+    }
+}

@@ -1,0 +1,560 @@
+//! One member's whole protocol state, and every verb there is.
+
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use bytes::Bytes;
+
+use crate::aiocluster::Sender;
+use crate::config::{Config, ConfigError};
+use crate::detector::ActiveClock;
+use crate::digest::Digest;
+use crate::error::Rejected;
+use crate::event::{Event, EventKind};
+use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
+use crate::farewell::Farewell;
+use crate::gossip::{Gossip, Moment};
+use crate::id::{Address, NodeId};
+use crate::rng::Random;
+use crate::round;
+use crate::snapshot::{Liveness, Member, Snapshot};
+use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
+use crate::stats::{PacketCounts, Stats};
+use crate::time::Instant;
+use crate::wire::{self, Message, Packet, size};
+
+/// Who the peer at the other end of a connection is, as far as the connection proves it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerIdentity {
+    /// The connection proves nothing: no TLS.
+    #[default]
+    Plaintext,
+}
+
+/// A local pause shorter than this is none: schedulers are late now and then.
+const MIN_PAUSE: Duration = Duration::from_millis(250);
+
+/// One member of a cluster: takes instants and packets, gives packets and events. See the crate's documentation for
+/// the loop that drives it.
+#[derive(Clone, Debug)]
+pub struct Node {
+    gossip: Gossip,
+    exchanges: Exchanges,
+    transmits: VecDeque<Transmit>,
+    seeds: Vec<Address>,
+    /// This node's advertised address, and others by which it was found to reach itself.
+    own_addresses: Vec<Address>,
+    now: Instant,
+    clock: ActiveClock,
+    next_round: Instant,
+    farewell: Option<Farewell>,
+    has_left: bool,
+}
+
+impl Node {
+    /// A node that has heard of nobody. Its first round comes at a random point of the first interval.
+    ///
+    /// Draws one seed from `rng`; all later chance comes from a ChaCha8 generator of its own.
+    ///
+    /// # Errors
+    /// The first field of `config` outside its range.
+    pub fn new(config: Config, now: Instant, rng: &mut impl rand_core::Rng) -> Result<Node, ConfigError> {
+        config.validate()?;
+        let mut random = Random::from_rng(rng);
+        let interval_nanos = u64::try_from(config.gossip_interval.as_nanos()).unwrap_or(u64::MAX);
+        let first_round = now + Duration::from_nanos(random.below(interval_nanos));
+        let seeds = config.seeds.clone();
+        let own_addresses = alloc::vec![config.node_id.gossip_advertise_addr().clone()];
+        let mut gossip = Gossip::new(config, random);
+        // aiocluster's first heartbeat is 1, and 0 means that none was heard.
+        gossip.own.heartbeat = 1;
+        Ok(Node {
+            gossip,
+            exchanges: Exchanges::default(),
+            transmits: VecDeque::new(),
+            seeds,
+            own_addresses,
+            now,
+            clock: ActiveClock::default(),
+            next_round: first_round,
+            farewell: None,
+            has_left: false,
+        })
+    }
+
+    // ---- inputs ----
+
+    /// A peer at `from` has connected. `None`: a limit is reached, close the connection.
+    ///
+    /// Raises the heartbeat, as aiocluster does.
+    pub fn accept(&mut self, now: Instant, from: IpAddr) -> Option<ExchangeId> {
+        self.moment(now);
+        let limits = &self.gossip.config.limits;
+        let (max, max_per_ip) = (limits.max_accepted_exchanges, limits.max_accepted_exchanges_per_ip);
+        self.gossip.own.heartbeat += 1;
+        let accepted = self.exchanges.accept(from, max, max_per_ip);
+        match accepted {
+            Some(_) => self.gossip.stats.exchanges_accepted += 1,
+            None => self.gossip.stats.exchanges_refused += 1,
+        }
+        accepted
+    }
+
+    /// A packet has come on an open exchange. Do what the reply says.
+    pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], _peer: &PeerIdentity) -> Reply {
+        let at = self.moment(now);
+        self.gossip.stats.bytes_received += packet.len() as u64;
+        match self.take_packet(at, via, packet) {
+            Ok((packet, next)) => Reply { packet: packet.map(|packet| self.encode(&packet)), next, rejected: None },
+            Err((answer, rejected)) => {
+                self.count_rejected(&rejected);
+                let packet = answer.map(|answer| self.encode(&answer));
+                Reply { packet, next: Next::Close, rejected: Some(rejected) }
+            }
+        }
+    }
+
+    /// An exchange is over: its connection is closed, or was never made. Call this once for every exchange.
+    pub fn handle_closed(&mut self, now: Instant, exchange: ExchangeId, outcome: Outcome) {
+        self.moment(now);
+        let Some(Closed { stage, tells_farewell }) = self.exchanges.close(exchange) else { return };
+        let told = match stage {
+            Stage::Close { completed: true, told } if outcome == Outcome::Done => {
+                self.gossip.stats.exchanges_completed += 1;
+                told
+            }
+            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn | Stage::Ack { .. } => {
+                self.gossip.stats.exchanges_failed += 1;
+                None
+            }
+        };
+        self.go_on_with_farewell(told, tells_farewell);
+    }
+
+    /// The instant of [`Node::poll_timeout`] has come. A call before it does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let at = self.moment(now);
+        if self.gossip.own.next_deadline().is_some_and(|deadline| deadline <= at.now) {
+            self.gossip.expire_lifetimes(at);
+        }
+        if at.now >= self.next_round {
+            self.run_round(at);
+        }
+        self.finish_farewell();
+    }
+
+    // ---- outputs ----
+
+    /// The next exchange to open. Drain after every input and command.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next event. Drain after every input and command.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.gossip.events.pop()
+    }
+
+    /// When to call [`Node::handle_timeout`]; changes with every input and command.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let lifetime = self.gossip.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
+        let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
+        Some(self.next_round.min(lifetime).min(farewell))
+    }
+
+    // ---- commands ----
+
+    /// Sets one of this node's keys and gives its version.
+    ///
+    /// Setting a key again to the value it has changes nothing, but its lifetime starts anew.
+    ///
+    /// # Errors
+    /// A key or value that is reserved, too long, or over a limit; the state is as it was.
+    pub fn set(&mut self, now: Instant, key: &str, value: &str, lifetime: Lifetime) -> Result<u64, SetError> {
+        let at = self.moment(now);
+        let Gossip { own, config, .. } = &self.gossip;
+        let key_value_len = size::key_value_len(key, value, u64::MAX >> 1, crate::ValueStatus::DeleteAfterTtl);
+        let packet_len = self.gossip.packet_len_with(key_value_len);
+        own.check_set(key, value, lifetime, packet_len, config.max_payload_size, &config.limits)?;
+        let mut changes = Vec::new();
+        let version = self.gossip.own.set(at.now, key, value, lifetime, &mut changes);
+        self.gossip.tell_own_changes(at, changes);
+        Ok(version)
+    }
+
+    /// Deletes one of this node's keys and gives the tombstone's version; `None` if there was nothing to delete.
+    ///
+    /// # Errors
+    /// [`SetError::ReservedKey`].
+    pub fn delete(&mut self, now: Instant, key: &str) -> Result<Option<u64>, SetError> {
+        check_key(key)?;
+        let at = self.moment(now);
+        let mut changes = Vec::new();
+        let version = self.gossip.own.delete(at.now, key, &mut changes);
+        self.gossip.tell_own_changes(at, changes);
+        Ok(version)
+    }
+
+    /// Lets one of this node's keys be read until the grace period is over, and gives the version; `None` if there is
+    /// no such key.
+    ///
+    /// # Errors
+    /// [`SetError::ReservedKey`].
+    pub fn delete_after_ttl(&mut self, now: Instant, key: &str) -> Result<Option<u64>, SetError> {
+        check_key(key)?;
+        let at = self.moment(now);
+        let mut changes = Vec::new();
+        let version = self.gossip.own.delete_after_ttl(at.now, key, &mut changes);
+        self.gossip.tell_own_changes(at, changes);
+        Ok(version)
+    }
+
+    /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
+    /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is live, after ten rounds at the latest.
+    /// Stop the node then; until then drive it on. A second call does nothing.
+    pub fn leave(&mut self, now: Instant) {
+        let at = self.moment(now);
+        if core::mem::replace(&mut self.has_left, true) {
+            return;
+        }
+        self.gossip.own.mark_left(at.now);
+        self.farewell = Some(Farewell::new(at.now, &self.gossip.membership, &self.gossip.config));
+        self.dial_for_farewell(at);
+        self.finish_farewell();
+    }
+
+    /// Replaces the seeds. Addresses that are not valid in a [`Config`] are not dialled successfully, that is all.
+    pub fn set_seeds(&mut self, seeds: Vec<Address>) {
+        self.seeds = seeds;
+    }
+
+    // ---- getters ----
+
+    /// Who this node is.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.gossip.config.node_id
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.gossip.config
+    }
+
+    /// The value of one of its own keys.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Arc<str>> {
+        self.get_versioned(key).filter(|value| value.is_readable()).map(|value| value.value.clone())
+    }
+
+    /// One of its own keys with version and status, a tombstone too.
+    #[must_use]
+    pub fn get_versioned(&self, key: &str) -> Option<&VersionedValue> {
+        self.gossip.own.state().get_versioned(key)
+    }
+
+    /// The live nodes, this one first.
+    #[must_use]
+    pub fn live_nodes(&self) -> Vec<NodeId> {
+        let own = core::iter::once(self.id().clone()).filter(|_| !self.has_left);
+        own.chain(self.ids_with(Liveness::Live)).collect()
+    }
+
+    /// The nodes that are silent, or not heard of twice yet.
+    #[must_use]
+    pub fn dead_nodes(&self) -> Vec<NodeId> {
+        self.ids_with(Liveness::Dead).collect()
+    }
+
+    /// The nodes that said goodbye.
+    #[must_use]
+    pub fn left_nodes(&self) -> Vec<NodeId> {
+        let own = core::iter::once(self.id().clone()).filter(|_| self.has_left);
+        own.chain(self.ids_with(Liveness::Left)).collect()
+    }
+
+    fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
+        self.gossip.membership.with_liveness(liveness).map(|(id, _)| id.clone())
+    }
+
+    /// A node's key-values, this one's too; `None` for an unknown node.
+    #[must_use]
+    pub fn node_state(&self, id: &NodeId) -> Option<&Arc<NodeState>> {
+        if id == self.id() {
+            return Some(self.gossip.own.state());
+        }
+        self.gossip.membership.get(id).map(|peer| &peer.state)
+    }
+
+    /// The suspicion that a node is dead, without unit; `None` for this node, an unknown one, and one not yet heard of
+    /// often enough.
+    #[must_use]
+    pub fn phi(&self, now: Instant, id: &NodeId) -> Option<f64> {
+        self.gossip.membership.get(id)?.phi(self.clock.at(now.max(self.now)), &self.gossip.config)
+    }
+
+    /// Everything this node knows now. Shares the key-values instead of copying them.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let own = Member {
+            id: self.id().clone(),
+            liveness: if self.has_left { Liveness::Left } else { Liveness::Live },
+            phi: None,
+            heartbeat: self.gossip.own.heartbeat,
+            state: self.gossip.own.state().clone(),
+        };
+        let active = self.clock.at(now.max(self.now));
+        let others = self.gossip.membership.iter().map(|(id, peer)| Member {
+            id: id.clone(),
+            liveness: peer.liveness(),
+            phi: peer.phi(active, &self.gossip.config),
+            heartbeat: peer.heartbeat,
+            state: peer.state.clone(),
+        });
+        let mut members: Vec<Member> = others.collect();
+        let position = members.partition_point(|member| member.id < own.id);
+        members.insert(position, own);
+        Snapshot {
+            sequence: self.gossip.events.last_sequence(),
+            cluster_id: self.gossip.cluster_id.clone(),
+            self_id: self.id().clone(),
+            members,
+        }
+    }
+
+    /// What it has done so far.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.gossip.stats
+    }
+
+    /// For `invariants`, which looks inside.
+    pub(crate) fn gossip(&self) -> &Gossip {
+        &self.gossip
+    }
+
+    /// For `invariants`, which looks inside.
+    pub(crate) fn exchanges(&self) -> &Exchanges {
+        &self.exchanges
+    }
+
+    // ---- wiring ----
+
+    /// Every input passes here first: time never runs backwards, and a local pause is noticed.
+    fn moment(&mut self, now: Instant) -> Moment {
+        self.now = self.now.max(now);
+        let tolerance = self.gossip.config.gossip_interval.max(MIN_PAUSE);
+        let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
+        if self.clock.notice(self.now, deadline, tolerance) {
+            self.gossip.stats.pauses += 1;
+        }
+        Moment { now: self.now, active: self.clock.at(self.now) }
+    }
+
+    fn run_round(&mut self, at: Moment) {
+        let interval = self.gossip.config.gossip_interval;
+        self.next_round += interval;
+        if self.next_round <= at.now {
+            self.next_round = at.now + interval;
+        }
+        self.gossip.own.heartbeat += 1;
+        self.gossip.stats.rounds += 1;
+        self.gossip.maintain(at);
+        let Gossip { membership, config, random, .. } = &mut self.gossip;
+        let targets = round::targets(membership, &self.seeds, &self.own_addresses, config, random);
+        for target in targets {
+            self.dial(at, target, false);
+        }
+        if let Some(farewell) = &mut self.farewell {
+            farewell.try_again();
+            self.dial_for_farewell(at);
+        }
+    }
+
+    /// Opens an exchange, unless too many are open, or one with this address.
+    fn dial(&mut self, at: Moment, to: Address, tells_farewell: bool) -> bool {
+        let is_full = self.exchanges.dialled() >= self.gossip.config.max_concurrent_gossip;
+        if is_full || (!tells_farewell && self.exchanges.is_dialling(&to)) {
+            self.gossip.stats.exchanges_not_opened += 1;
+            return false;
+        }
+        let packet = self.gossip.syn(at, &to);
+        let packet = self.encode(&packet);
+        let tls_name = self.tls_name_at(&to);
+        let exchange = self.exchanges.dial(to.clone(), tells_farewell);
+        self.gossip.stats.exchanges_opened += 1;
+        self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
+        true
+    }
+
+    fn tls_name_at(&self, address: &Address) -> Option<String> {
+        let mut peers = self.gossip.membership.iter().filter(|(_, peer)| !peer.is_superseded());
+        let (id, _) = peers.find(|(id, _)| id.gossip_advertise_addr() == address)?;
+        id.tls_name().map(String::from)
+    }
+
+    fn encode(&mut self, packet: &Packet) -> Bytes {
+        let bytes = wire::encode(packet);
+        let stats = &mut self.gossip.stats;
+        count_packet(&mut stats.packets_sent, &packet.message);
+        stats.bytes_sent += bytes.len() as u64;
+        stats.max_packet_bytes_sent = stats.max_packet_bytes_sent.max(bytes.len() as u64);
+        bytes
+    }
+
+    /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be
+    /// answered all the same.
+    fn take_packet(
+        &mut self,
+        at: Moment,
+        via: Via,
+        packet: &[u8],
+    ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
+        let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
+        let decoded = wire::decode(packet, &self.gossip.config.limits.decode);
+        let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
+        let Packet { cluster_id, protocol_revision, message } = decoded.packet;
+        let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
+        let got = name_of(&message);
+
+        if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
+            || cluster_id != self.gossip.cluster_id
+        {
+            let from = sender_of(&message).cloned();
+            self.gossip.tell_other_cluster(&cluster_id, from);
+            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = answer.then(|| self.gossip.bad_cluster());
+            return Err((answer, Rejected::OtherCluster { cluster_id }));
+        }
+        if sender_of(&message) == Some(self.id()) {
+            self.learn_own_address(&stage);
+            return Err((None, Rejected::OwnPacket));
+        }
+
+        let answer = match (stage, &message) {
+            (Stage::Syn, Message::Syn { digest }) => {
+                let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
+                let sender = Sender { id: &from, protocol_revision };
+                let answer = self.gossip.answer_syn(at, digest, sender);
+                self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
+                (Some(answer), Next::Read)
+            }
+            (Stage::SynAck { to }, Message::SynAck { digest, delta }) => {
+                let from = first_of(digest).ok_or_else(|| unexpected(got))?;
+                if self.is_wrong_peer(&to, from) {
+                    return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
+                }
+                let sender = Sender { id: from, protocol_revision };
+                let (answer, is_told_all) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let told = is_told_all.then(|| from.clone());
+                self.exchanges.wait_for(via, Stage::Close { completed: true, told });
+                (Some(answer), Next::Close)
+            }
+            (Stage::Ack { from, protocol_revision }, Message::Ack { delta }) => {
+                self.gossip.take_ack(at, delta, Sender { id: &from, protocol_revision });
+                self.exchanges.wait_for(via, Stage::Close { completed: true, told: None });
+                (None, Next::Close)
+            }
+            _ => return Err(unexpected(got)),
+        };
+        count_packet(&mut self.gossip.stats.packets_received, &message);
+        self.gossip.stats.entries_skipped += decoded.skipped_entries as u64;
+        Ok(answer)
+    }
+
+    /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
+    /// name, and a node may have been restarted at its address.
+    fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
+        let mut known =
+            self.gossip.membership.iter().filter(|(id, _)| id.gossip_advertise_addr() == dialled).peekable();
+        let is_known = known.peek().is_some();
+        is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
+    }
+
+    /// This node dialled itself: not again by that address.
+    fn learn_own_address(&mut self, stage: &Stage) {
+        const MAX_OWN_ADDRESSES: usize = 64;
+        if let Stage::SynAck { to } = stage {
+            if self.own_addresses.len() < MAX_OWN_ADDRESSES && !self.own_addresses.contains(to) {
+                self.own_addresses.push(to.clone());
+            }
+        }
+    }
+
+    fn dial_for_farewell(&mut self, at: Moment) {
+        let Gossip { membership, random, .. } = &mut self.gossip;
+        let Some(farewell) = &mut self.farewell else { return };
+        let targets = farewell.targets(membership, random);
+        for target in targets {
+            if !self.dial(at, target, true) {
+                if let Some(farewell) = &mut self.farewell {
+                    farewell.exchange_over(None, true);
+                }
+            }
+        }
+    }
+
+    fn go_on_with_farewell(&mut self, told: Option<NodeId>, tells_farewell: bool) {
+        let at = Moment { now: self.now, active: self.clock.at(self.now) };
+        if let Some(farewell) = &mut self.farewell {
+            farewell.exchange_over(told, tells_farewell);
+            self.dial_for_farewell(at);
+            self.finish_farewell();
+        }
+    }
+
+    fn finish_farewell(&mut self) {
+        if let Some(farewell) = self.farewell.take_if(|farewell| farewell.is_over(self.now)) {
+            self.gossip.tell(EventKind::LeaveFinished { told: farewell.told() });
+        }
+    }
+
+    fn count_rejected(&mut self, rejected: &Rejected) {
+        let counts = &mut self.gossip.stats.rejected;
+        *match rejected {
+            Rejected::Malformed(_) => &mut counts.malformed,
+            Rejected::OtherCluster { .. } => &mut counts.other_cluster,
+            Rejected::UnexpectedMessage { .. } => &mut counts.unexpected_message,
+            Rejected::UnknownExchange => &mut counts.unknown_exchange,
+            Rejected::WrongPeer { .. } => &mut counts.wrong_peer,
+            Rejected::OwnPacket => &mut counts.own_packet,
+        } += 1;
+    }
+}
+
+fn count_packet(counts: &mut PacketCounts, message: &Message) {
+    *match message {
+        Message::Syn { .. } => &mut counts.syn,
+        Message::SynAck { .. } => &mut counts.syn_ack,
+        Message::Ack { .. } => &mut counts.ack,
+        Message::BadCluster => &mut counts.bad_cluster,
+    } += 1;
+}
+
+fn name_of(message: &Message) -> &'static str {
+    match message {
+        Message::Syn { .. } => "Syn",
+        Message::SynAck { .. } => "SynAck",
+        Message::Ack { .. } => "Ack",
+        Message::BadCluster => "BadCluster",
+    }
+}
+
+fn first_of(digest: &Digest) -> Option<&NodeId> {
+    digest.entries.first().map(|entry| &entry.node_id)
+}
+
+/// Whose packet it is, where it says.
+fn sender_of(message: &Message) -> Option<&NodeId> {
+    match message {
+        Message::Syn { digest } | Message::SynAck { digest, .. } => first_of(digest),
+        Message::Ack { .. } | Message::BadCluster => None,
+    }
+}

@@ -1,0 +1,52 @@
+//! Whom a round gossips with: aiocluster's choice, drawn over nodes rather than addresses.
+
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::id::Address;
+use crate::membership::{Membership, Peer};
+use crate::rng::Random;
+use crate::snapshot::Liveness;
+
+/// The addresses one round dials: `gossip_count` random live nodes (any known ones while none is live), now and then a
+/// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. No address comes twice,
+/// and never one of `own_addresses`.
+pub(crate) fn targets(
+    membership: &Membership,
+    seeds: &[Address],
+    own_addresses: &[Address],
+    config: &Config,
+    random: &mut Random,
+) -> Vec<Address> {
+    let addresses = |is_wanted: fn(&Peer) -> bool| {
+        let peers = membership.iter().filter(|(_, peer)| !peer.is_superseded() && is_wanted(peer));
+        let mut addresses: Vec<Address> = peers.map(|(id, _)| id.gossip_advertise_addr().clone()).collect();
+        addresses.retain(|address| !own_addresses.contains(address));
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    };
+    let live = addresses(|peer| peer.liveness() == Liveness::Live);
+    let dead = addresses(|peer| peer.liveness() == Liveness::Dead);
+    let seeds: Vec<&Address> = seeds.iter().filter(|seed| !own_addresses.contains(seed)).collect();
+
+    let mut targets = if live.is_empty() { dead.clone() } else { live.clone() };
+    random.choose(&mut targets, config.gossip_count);
+    targets.truncate(config.gossip_count);
+
+    let has_seed = targets.iter().any(|target| seeds.contains(&target));
+    if !dead.is_empty() && random.chance(dead.len(), live.len() + 1) {
+        targets.push(dead[random.index(dead.len())].clone());
+    }
+    let may_seed = !has_seed || live.len() < seeds.len();
+    if may_seed && !seeds.is_empty() && (live.is_empty() || random.chance(seeds.len(), live.len() + dead.len())) {
+        targets.push(seeds[random.index(seeds.len())].clone());
+    }
+    let mut seen = Vec::with_capacity(targets.len());
+    targets.retain(|target| {
+        let is_new = !seen.contains(target);
+        seen.push(target.clone());
+        is_new
+    });
+    targets
+}

@@ -1,0 +1,57 @@
+//! A view of the whole cluster at one moment. Cheap: key-values are shared, not copied.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::id::NodeId;
+use crate::state::NodeState;
+
+/// What this node knows at one moment. Later changes do not show in it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// The sequence number of the last event this snapshot reflects; the events after it continue it without a gap.
+    pub sequence: u64,
+    /// The cluster's id.
+    pub cluster_id: Arc<str>,
+    /// This node.
+    pub self_id: NodeId,
+    /// Every known node, this one included, in order of id.
+    pub members: Vec<Member>,
+}
+
+impl Snapshot {
+    /// The member with this id, if it is known.
+    #[must_use]
+    pub fn member(&self, id: &NodeId) -> Option<&Member> {
+        let index = self.members.binary_search_by(|member| member.id.cmp(id)).ok()?;
+        self.members.get(index)
+    }
+}
+
+/// One node as it is known here.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Member {
+    /// Who it is.
+    pub id: NodeId,
+    /// Whether it is live.
+    pub liveness: Liveness,
+    /// The suspicion that it is dead, without unit; `None` for this node itself and before two heartbeats were seen.
+    pub phi: Option<f64>,
+    /// The highest heartbeat heard of it.
+    pub heartbeat: u64,
+    /// Its key-values.
+    pub state: Arc<NodeState>,
+}
+
+/// Whether a node takes part in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Liveness {
+    /// Its heartbeats are seen.
+    Live,
+    /// Its heartbeats are not seen: not any more, or not yet (a node just heard of is proved live by two heartbeats).
+    Dead,
+    /// It said that it leaves.
+    Left,
+}

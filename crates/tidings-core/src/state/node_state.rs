@@ -57,6 +57,14 @@ pub(crate) struct KeyChange {
     pub(crate) new: VersionedValue,
 }
 
+impl KeyChange {
+    /// Whether a user can see it: a new version alone is no change.
+    fn is_seen(&self) -> bool {
+        let seen = |value: &VersionedValue| value.is_readable().then(|| (value.value.clone(), value.status));
+        self.old.as_ref().and_then(seen) != seen(&self.new)
+    }
+}
+
 /// What became of a delta.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
@@ -176,6 +184,7 @@ impl NodeState {
         changes: &mut Vec<KeyChange>,
     ) -> Applied {
         let mut applied = Applied::default();
+        let told_before = changes.len();
         if claim.complete_to.is_some() {
             if claim.as_of < self.last_gc_version {
                 return Applied { ignored: true, ..applied };
@@ -207,6 +216,9 @@ impl NodeState {
         if let Some(complete_to) = complete_to {
             self.advance(now, complete_to, key_values, changes);
             self.follow_gc(now, claim.last_gc, changes);
+        }
+        if applied.reset {
+            merge_changes(changes, told_before);
         }
         applied
     }
@@ -349,7 +361,7 @@ impl NodeState {
         true
     }
 
-    /// Stores an entry and keeps the indexes. A change of version alone is no change that a user can see.
+    /// Stores an entry and keeps the indexes.
     fn put(&mut self, key: Arc<str>, new: VersionedValue, changes: &mut Vec<KeyChange>) {
         let old = self.remove(&key);
         // Two keys of one version would be a corrupt owner; the later word stands.
@@ -362,9 +374,9 @@ impl NodeState {
         self.bytes += key.len() + new.value.len();
         self.by_version.insert(new.version, key.clone());
         self.key_values.insert(key.clone(), new.clone());
-        let seen = |value: &VersionedValue| value.is_readable().then(|| (value.value.clone(), value.status));
-        if old.as_ref().and_then(seen) != seen(&new) {
-            changes.push(KeyChange { key, old, new });
+        let change = KeyChange { key, old, new };
+        if change.is_seen() {
+            changes.push(change);
         }
     }
 
@@ -406,6 +418,22 @@ impl NodeState {
         }
         Ok(())
     }
+}
+
+/// Makes one change a key of the changes from `start` on: what a reset drops and lists again was not deleted.
+fn merge_changes(changes: &mut Vec<KeyChange>, start: usize) {
+    let mut merged: Vec<KeyChange> = Vec::new();
+    let mut places: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for change in changes.drain(start..) {
+        match places.get(&change.key).and_then(|place| merged.get_mut(*place)) {
+            Some(earlier) => earlier.new = change.new,
+            None => {
+                places.insert(change.key.clone(), merged.len());
+                merged.push(change);
+            }
+        }
+    }
+    changes.extend(merged.into_iter().filter(KeyChange::is_seen));
 }
 
 #[cfg(test)]

@@ -125,6 +125,8 @@ mod round;
 mod snapshot;
 mod state;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod time;
 pub mod wire;
 

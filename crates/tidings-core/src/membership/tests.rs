@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::*;
 use crate::aiocluster::{Sender, claim_of};
 use crate::delta::NodeDelta;
-use crate::testing::{config, deleted, id, secs, set};
+use crate::testing::{config, deleted, entry, id, secs, set};
 
 /// The members as one node, "me" of generation 1, sees them, a second at a time.
 struct World {
@@ -97,18 +97,6 @@ impl World {
     /// The events since the last call, as text.
     fn events(&mut self) -> Vec<String> {
         core::iter::from_fn(|| self.events.pop()).map(|event| event.kind.to_string()).collect()
-    }
-}
-
-fn entry(node: &NodeId, heartbeat: u64) -> NodeDigest {
-    NodeDigest {
-        node_id: node.clone(),
-        heartbeat,
-        last_gc_version: 0,
-        max_version: 0,
-        complete_version: None,
-        protocol_revision: 1,
-        released_version: None,
     }
 }
 

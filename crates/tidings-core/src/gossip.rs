@@ -189,9 +189,8 @@ impl Gossip {
     /// The room that a packet has for its digest and delta: what the envelope leaves, when the lengths in it are as
     /// long as they can be.
     fn room(&self, empty: MessageLen) -> usize {
-        const GROWTH_OF_LENGTHS: usize = 3 * 4;
         let envelope = size::packet_len_of(&self.cluster_id, PROTOCOL_REVISION, empty);
-        self.config.max_payload_size.saturating_sub(envelope + GROWTH_OF_LENGTHS)
+        self.config.max_payload_size.saturating_sub(envelope + size::GROWTH_OF_LENGTHS)
     }
 
     /// The bytes of a packet that carries one key-value of this node, and the smallest digest.
@@ -405,3 +404,6 @@ pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Opti
     let from = if is_reset { 0 } else { version };
     Some(News { node_id, state, from, up_to: state.max_version(), last_gc: state.last_gc_version() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,9 @@ pub(crate) enum MessageLen {
     BadCluster,
 }
 
+/// What the lengths of a message and its two parts, one byte each where they are empty, can grow by.
+pub(crate) const GROWTH_OF_LENGTHS: usize = 3 * 4;
+
 /// The length of a whole packet.
 pub(crate) fn packet_len(packet: &Packet) -> usize {
     packet_len_of(&packet.cluster_id, packet.protocol_revision, message_len_of(&packet.message))

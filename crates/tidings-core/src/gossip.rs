@@ -326,10 +326,13 @@ impl Gossip {
                 return;
             }
         }
-        if entry.heartbeat > own_heartbeat {
+        // Only this node raises its heartbeat, so a higher one is an earlier run's: then versions no higher than this
+        // run's stand for other values.
+        let is_earlier_run = entry.heartbeat > own_heartbeat;
+        if is_earlier_run {
             self.own.heartbeat = entry.heartbeat + 1;
         }
-        if version > own_version {
+        if version > own_version || (is_earlier_run && version > 0) {
             self.own.move_past(version);
             self.stats.republished += 1;
         } else if entry.last_gc_version > own_gc {

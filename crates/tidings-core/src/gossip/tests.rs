@@ -229,8 +229,12 @@ fn a_node_that_a_partial_digest_leaves_out_is_not_asked_about() {
     let partial = Digest { partial: true, ..whole };
     let (_, delta) = of_synack(a.answer_syn(at(1), &partial, ours(&asker)));
     assert_eq!(names(&delta), ["x".to_string()].into());
-    // What it lacks of this very node is not known now; nor was it said to be nothing.
-    assert_eq!(a.membership.get(&asker).unwrap().direct_word, Some((at(1).active, 0)), "from the whole one");
+
+    // Nor does it say then that it holds nothing of this very node.
+    let of_a = NodeDigest { max_version: 1, ..entry(&id("a", 1), 1) };
+    a.hear(at(2), &digest_of([entry(&asker, 2), of_a]), ours(&asker));
+    a.hear(at(3), &partial, ours(&asker));
+    assert_eq!(a.membership.get(&asker).unwrap().direct_word, Some((at(2).active, 1)));
 }
 
 impl Gossip {
@@ -276,6 +280,38 @@ fn a_node_that_restarts_with_the_same_generation_moves_past_what_its_peers_hold(
     assert_eq!(keys(&c, &id("a", 1)), "k=new");
     exchange(4, &mut a, &mut c);
     assert_eq!((keys(&c, &id("a", 1)), a.stats.republished), ("k=new".into(), 1), "once is enough");
+}
+
+#[test]
+fn a_restart_shows_by_the_heartbeat_where_the_versions_are_no_higher() {
+    for keys_of_the_second_run in [1, 3, 5] {
+        let (mut a, mut b) = (node("a"), node("b"));
+        ["k", "l", "m"].map(|key| own_set(&mut a, key, "first run"));
+        a.own.heartbeat = 500;
+        exchange(1, &mut a, &mut b);
+        let mut a = node("a");
+        ["k", "x", "y", "z", "m"][..keys_of_the_second_run].iter().for_each(|key| own_set(&mut a, key, "second run"));
+        exchange(2, &mut a, &mut b);
+        exchange(3, &mut a, &mut b);
+        assert_eq!(keys(&b, &id("a", 1)), keys(&a, &id("a", 1)));
+        assert_eq!(a.stats.republished, 1);
+    }
+}
+
+#[test]
+fn one_more_is_more_and_as_much_is_not() {
+    let (mut a, b) = (node("a"), id("b", 1));
+    own_set(&mut a, "k", "v");
+    a.hear(at(1), &said_of_a(1, 0, 1), ours(&b));
+    assert_eq!((a.own.heartbeat, a.own.state().max_version(), a.stats.republished), (1, 1, 0));
+    a.hear(at(1), &said_of_a(1, 0, 2), ours(&b));
+    assert_eq!((a.own.heartbeat, a.own.state().max_version(), a.stats.republished), (1, 4, 1));
+    a.hear(at(1), &said_of_a(2, 0, 0), ours(&b));
+    assert_eq!(
+        (a.own.heartbeat, a.stats.republished),
+        (3, 1),
+        "nothing was published in that run, or came to that peer"
+    );
 }
 
 #[test]
@@ -364,6 +400,24 @@ fn defect_1_an_owner_paces_python_peers_and_not_its_own_kind() {
     assert_eq!(sent_to(&mut a, python(&id("py2", 1)), 250), (Some(300), Some(300)), "the slowest counts");
     assert_eq!(sent_to(&mut a, python(&py), 300), (Some(550), Some(550)));
     assert_eq!(sent_to(&mut a, ours(&id("b", 1)), 300).0, Some(1_000));
+}
+
+#[test]
+fn defect_1_a_live_owners_bound_holds_at_its_relays_and_a_dead_ones_does_not() {
+    let (mut a, owner, py) = (node("a"), id("owner", 1), id("py", 1));
+    let beat = |a: &mut Gossip, now: u64| {
+        let of_owner = NodeDigest { max_version: 3, released_version: Some(2), ..entry(&owner, now) };
+        a.hear(at(now), &digest_of([of_owner]), ours(&owner));
+    };
+    (1..=3).for_each(|now| beat(&mut a, now));
+    a.apply(at(3), &whole(&owner, vec![set("k", "1", 1), set("l", "2", 2), set("m", "3", 3)]), ours(&owner));
+    let sent = |a: &mut Gossip, now: u64| {
+        let (_, delta) = of_synack(a.answer_syn(at(now), &digest_of([entry(&py, 1)]), python(&py)));
+        delta.node_deltas.iter().find(|node_delta| node_delta.node_id == owner).unwrap().max_version
+    };
+    assert_eq!(sent(&mut a, 4), Some(2));
+    a.maintain(at(100));
+    assert_eq!(sent(&mut a, 100), Some(3), "it cannot release any more");
 }
 
 #[test]

@@ -558,3 +558,6 @@ fn sender_of(message: &Message) -> Option<&NodeId> {
         Message::Ack { .. } | Message::BadCluster => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -92,10 +92,10 @@ fn node_id() -> impl Strategy<Value = NodeId> {
     )
 }
 
-/// Lengths on both sides of where a length takes a second byte; mostly ASCII, so that shrinking reads well.
+/// Lengths on both sides of where a length takes a second byte.
 fn text(chars: core::ops::Range<usize>) -> impl Strategy<Value = String> {
-    prop::collection::vec(prop_oneof![9 => prop::char::range('a', 'z'), 1 => any::<char>()], chars)
-        .prop_map(|chars| chars.into_iter().collect())
+    let char = prop_oneof![9 => prop::char::range('a', 'z'), 1 => any::<char>()];
+    (char, chars).prop_map(|(char, count)| core::iter::repeat_n(char, count).collect())
 }
 
 /// Every length of a varint is as likely.

@@ -93,7 +93,7 @@ impl core::error::Error for DecodeError {}
 ///
 /// A node delta ends before its first wrong key-value, one whose version does not increase included, and then has no
 /// `max_version`: what comes after is not known to be complete. A digest that is cut off at its limit is
-/// [`partial`](Digest::partial).
+/// [`partial`](crate::digest::Digest::partial).
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeError> {
     if bytes.len() > limits.max_packet_bytes {
         return Err(DecodeError::TooLong { len: bytes.len(), limit: limits.max_packet_bytes });

@@ -3,15 +3,17 @@
 //! A library, since a program would need an allocator too, which is unsafe code; the clash is the same.
 #![no_std]
 
-use tidings_core::DecodeLimits;
-use tidings_core::wire::{DecodeError, decode};
+use tidings_core::{Instant, Next, Node, PeerIdentity, Via};
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
 
-/// The length of a packet once it is decoded and written again.
-pub fn decode_a_packet(bytes: &[u8]) -> Result<usize, DecodeError> {
-    decode(bytes, &DecodeLimits::default()).map(|decoded| decoded.packet.encoded_len())
+/// What a driver does when a packet comes: whether to read on, and when to wake the node.
+pub fn drive(node: &mut Node, now: Instant, via: Via, packet: &[u8]) -> (Next, Option<Instant>) {
+    node.handle_timeout(now);
+    let reply = node.handle_packet(now, via, packet, &PeerIdentity::default());
+    while node.poll_transmit().is_some() || node.poll_event().is_some() {}
+    (reply.next, node.poll_timeout())
 }

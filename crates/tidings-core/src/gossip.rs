@@ -302,10 +302,10 @@ impl Gossip {
             membership.hear(&mut env, &entry, trusted);
         }
         let of_me = digest.entries.iter().find(|entry| entry.node_id == self_id);
-        if of_me.is_some() || !digest.partial {
-            if let Some(peer) = self.membership.get_mut(sender.id) {
-                peer.direct_word = Some((at.active, of_me.map_or(0, NodeDigest::complete_version)));
-            }
+        if (of_me.is_some() || !digest.partial)
+            && let Some(peer) = self.membership.get_mut(sender.id)
+        {
+            peer.direct_word = Some((at.active, of_me.map_or(0, NodeDigest::complete_version)));
         }
         if !sender.is_marked() {
             if of_me.is_some() {
@@ -327,10 +327,13 @@ impl Gossip {
                 return;
             }
         }
-        if entry.heartbeat > own_heartbeat {
+        // Nobody else raises this node's heartbeat: a higher one is from an earlier run, and so may be what the peer holds
+        // of it, even where the versions of both runs agree.
+        let is_from_earlier_run = entry.heartbeat > own_heartbeat;
+        if is_from_earlier_run {
             self.own.heartbeat = entry.heartbeat + 1;
         }
-        if version > own_version {
+        if version > own_version || (is_from_earlier_run && version > 0) {
             self.own.move_past(version);
             self.stats.republished += 1;
         } else if entry.last_gc_version > own_gc {

@@ -206,11 +206,11 @@ impl Membership {
     /// Takes in a node heard of for the first time, or again. False: it stays out.
     fn admit(&mut self, env: &mut Env<'_>, entry: &NodeDigest) -> bool {
         let id = &entry.node_id;
-        if let Some(forgotten) = self.forgotten.get_mut(id) {
-            if !forgotten.is_back(env, entry.heartbeat) {
-                env.stats.forgotten_ignored += 1;
-                return false;
-            }
+        if let Some(forgotten) = self.forgotten.get_mut(id)
+            && !forgotten.is_back(env, entry.heartbeat)
+        {
+            env.stats.forgotten_ignored += 1;
+            return false;
         }
         if self.peers.len() >= env.config.limits.max_nodes {
             env.stats.nodes_refused += 1;
@@ -317,10 +317,10 @@ impl Membership {
             Some(holder) => holder,
             None => self.self_id.clone(),
         };
-        if let Some(peer) = self.peers.get_mut(id) {
-            if !core::mem::replace(&mut peer.conflict_told, true) {
-                env.tell(EventKind::NodeConflict { node: holder, other: id.clone() });
-            }
+        if let Some(peer) = self.peers.get_mut(id)
+            && !core::mem::replace(&mut peer.conflict_told, true)
+        {
+            env.tell(EventKind::NodeConflict { node: holder, other: id.clone() });
         }
     }
 

@@ -219,10 +219,10 @@ impl NodeState {
         };
         self.max_version = 0;
         self.last_gc_version = claim.last_gc;
-        let tombstones = self.news(0, claim.last_gc).filter(|(_, value)| !value.is_readable());
-        let tombstones: Vec<Arc<str>> = tombstones.map(|(key, _)| key.clone()).collect();
-        for key in tombstones {
-            self.remove(&key);
+        let collected = self.news(0, claim.last_gc).filter(|(_, value)| value.status != ValueStatus::Set);
+        let collected: Vec<Arc<str>> = collected.map(|(key, _)| key.clone()).collect();
+        for key in collected {
+            self.remove_with_change(now, &key, changes);
         }
         self.drop_unlisted(now, 0, listed_to, key_values, changes);
     }
@@ -328,12 +328,13 @@ impl NodeState {
         self.bytes - held.value.len() + update.value.len() <= limits.max_state_bytes_per_node
     }
 
-    /// Takes one key-value unless a newer one is held. A tombstone that the owner has already collected only removes.
+    /// Takes one key-value unless a newer one is held. What the owner has collected already, a tombstone or a value whose
+    /// grace period is over, only removes.
     fn take(&mut self, now: Instant, update: &KeyValueUpdate, changes: &mut Vec<KeyChange>) -> bool {
         if self.key_values.get(&update.key).is_some_and(|held| held.version >= update.version) {
             return false;
         }
-        if update.status == ValueStatus::Deleted && update.version <= self.last_gc_version {
+        if update.status != ValueStatus::Set && update.version <= self.last_gc_version {
             self.remove_with_change(now, &update.key, changes);
             return true;
         }
@@ -398,9 +399,9 @@ impl NodeState {
         if self.bytes != self.key_values.iter().map(|(key, value)| key.len() + value.value.len()).sum::<usize>() {
             return Err("the byte count is wrong");
         }
-        let collected = |v: &VersionedValue| v.status == ValueStatus::Deleted && v.version <= self.last_gc_version;
+        let collected = |v: &VersionedValue| v.status != ValueStatus::Set && v.version <= self.last_gc_version;
         if self.key_values.values().any(collected) {
-            return Err("a tombstone at or below last_gc_version is still held");
+            return Err("what was collected, at or below last_gc_version, is still held");
         }
         Ok(())
     }

@@ -73,8 +73,7 @@ impl Runtime for Tokio {
     type Stream = Stream;
 
     async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-        // Without this, tokio panics where there is no runtime.
-        Handle::try_current().map_err(io::Error::other)?;
+        inside_a_runtime()?;
         TcpListener::bind(address).await
     }
 
@@ -92,6 +91,7 @@ impl Runtime for Tokio {
     }
 
     async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        inside_a_runtime()?;
         Ok(tokio::net::lookup_host((host, port)).await?.collect())
     }
 
@@ -102,4 +102,9 @@ impl Runtime for Tokio {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(task);
     }
+}
+
+/// Where there is no runtime, tokio's sockets and its resolver panic; this is an error instead.
+fn inside_a_runtime() -> io::Result<()> {
+    Handle::try_current().map(drop).map_err(io::Error::other)
 }

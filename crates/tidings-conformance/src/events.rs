@@ -69,8 +69,11 @@ pub async fn a_prefix_selects_key_changes<R: Runtime>() {
     // Events of other kinds pass every prefix.
     let third = start(node::<R>("third").seed(first.local_addr().to_string())).await;
     let joined = EventKind::NodeJoined { node: third.id().clone() };
-    while soon::<R, _>("the third joins", selected.next()).await.expect("the node runs").expect("no lag").kind != joined
-    {
+    loop {
+        let event = soon::<R, _>("the third joins", selected.next()).await.expect("running").expect("no lag");
+        if event.kind == joined {
+            break;
+        }
     }
 }
 
@@ -78,10 +81,10 @@ pub async fn a_prefix_selects_key_changes<R: Runtime>() {
 fn changes<R: Runtime>(events: &mut Subscription, of: &Cluster<R>) -> Vec<(String, Option<String>, String)> {
     let mut changes = Vec::new();
     while let Some(item) = events.try_next() {
-        if let EventKind::KeyChanged { node, key, old, new } = item.expect("no lag").kind {
-            if node == *of.id() {
-                changes.push((key.to_string(), old.map(|old| old.value.to_string()), new.value.to_string()));
-            }
+        if let EventKind::KeyChanged { node, key, old, new } = item.expect("no lag").kind
+            && node == *of.id()
+        {
+            changes.push((key.to_string(), old.map(|old| old.value.to_string()), new.value.to_string()));
         }
     }
     changes

@@ -1,10 +1,13 @@
 //! Nodes find each other and see what each says of itself.
 
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
 use tidings_driver::core::{EventKind, Lifetime, ValueStatus};
 use tidings_driver::{Cluster, Runtime};
 
 use crate::wait::{soon, until};
-use crate::{node, pair, sees, start, started, value_at};
+use crate::{node, pair, sees, start, value_at};
 
 /// Three nodes that know one seed become a cluster, with the key-values they were started with.
 pub async fn three_nodes_form_from_one_seed<R: Runtime>() {
@@ -54,13 +57,13 @@ pub async fn keys_set_changed_and_deleted_are_seen<R: Runtime>() {
     }
 }
 
-/// A key with a lifetime of its own is deleted by its owner when that is over, also with nobody to gossip with.
+/// A key with a lifetime of its own is deleted by its owner when that is over, long before the next round.
 pub async fn a_lifetime_ends_on_time<R: Runtime>() {
-    let lonely = started::<R>("lonely").await;
+    let lonely = start(node::<R>("lonely").gossip_interval(Duration::from_secs(3_600))).await;
     let mut events = lonely.subscribe_prefix("short");
-    let lifetime = std::time::Duration::from_millis(300);
+    let lifetime = Duration::from_millis(300);
     lonely.set_with("short", "lived", Lifetime::For(lifetime)).expect("a short key");
-    let set_at = std::time::Instant::now();
+    let set_at = Instant::now();
     assert_eq!(lonely.get("short").as_deref(), Some("lived"));
     loop {
         let event = soon::<R, _>("the key expires", events.next()).await.expect("the node runs").expect("no lag");
@@ -79,7 +82,7 @@ pub async fn a_restarted_node_supersedes_its_former_run<R: Runtime>() {
     let mut events = first.subscribe();
     let (former, address) = (second.id().clone(), second.local_addr());
     drop(second);
-    until::<R>("the former run's port is free", || std::net::TcpListener::bind(address).is_ok()).await;
+    until::<R>("the former run's port is free", || TcpListener::bind(address).is_ok()).await;
 
     let builder = node::<R>("second").listen(address.to_string()).seed(first.local_addr().to_string());
     let second = start(builder.key_value("run", "2")).await;

@@ -38,6 +38,17 @@ pub async fn a_node_that_leaves_is_seen_as_left<R: Runtime>() {
     }
 }
 
+/// The farewell goes out at once, not with the next round.
+pub async fn leaving_does_not_wait_for_a_round<R: Runtime>() {
+    let quiet = start(node::<R>("quiet").gossip_interval(Duration::from_secs(3_600))).await;
+    let other = start(node::<R>("other").seed(quiet.local_addr().to_string())).await;
+    until::<R>("they see each other", || sees(&quiet, &other) && sees(&other, &quiet)).await;
+    let report = soon::<R, _>("it leaves", quiet.leave()).await;
+    assert_eq!((report.told, report.gave_up), (1, false));
+    until::<R>("it is seen as left", || other.left_nodes().contains(quiet.id())).await;
+    assert_eq!(other.stats().events.died, 0);
+}
+
 /// A node with nobody to tell leaves all the same, and says that it told nobody.
 pub async fn leaving_alone_tells_nobody<R: Runtime>() {
     let lonely = start(node::<R>("lonely").leave_timeout(Duration::from_millis(300))).await;

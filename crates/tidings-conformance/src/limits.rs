@@ -23,7 +23,9 @@ fn patient<R: Runtime>(name: &str) -> Builder<R> {
 /// Silent connections fill the limit on inbound exchanges. An honest peer is refused then, and served once there is
 /// room again.
 pub async fn inbound_exchanges_are_capped<R: Runtime>() {
-    let victim = start(patient::<R>("victim").config(|config| config.limits.max_accepted_exchanges = 3)).await;
+    // No round of its own: every exchange counted here is inbound.
+    let builder = patient::<R>("victim").gossip_interval(FOR_EVER);
+    let victim = start(builder.config(|config| config.limits.max_accepted_exchanges = 3)).await;
     let mut silent = Vec::new();
     for count in 1..=3 {
         silent.push(Peer::<R>::dial(victim.local_addr()).await);
@@ -40,6 +42,9 @@ pub async fn inbound_exchanges_are_capped<R: Runtime>() {
     assert!(exchange::<R>(victim.local_addr()).await, "there is room for one");
     drop(silent);
     until::<R>("all are closed", || victim.stats().driver.exchanges_open == 0).await;
+    let stats = victim.stats();
+    assert_eq!((stats.core.exchanges_accepted, stats.core.exchanges_completed), (4, 1), "{stats:?}");
+    assert_eq!((stats.core.exchanges_failed, stats.driver.failed), (3, 3), "{stats:?}");
 }
 
 /// Silent peers fill the limit on outbound exchanges, and no further one is opened.
@@ -58,8 +63,9 @@ pub async fn outbound_exchanges_are_capped<R: Runtime>() {
 
     let report = victim.shutdown().await;
     assert_eq!(report.exchanges_cancelled, 2, "a shutdown cuts off what hangs");
-    let stats = victim.stats().driver;
-    assert_eq!((stats.exchanges_open, stats.cancelled), (0, 2), "{stats:?}");
+    let stats = victim.stats();
+    assert_eq!((stats.driver.exchanges_open, stats.driver.cancelled), (0, 2), "{stats:?}");
+    assert_eq!((stats.core.exchanges_opened, stats.core.exchanges_failed), (2, 2), "the core knows: {stats:?}");
 }
 
 /// While exchanges with silent peers hang, the others hear all the news.

@@ -4,7 +4,9 @@
 //! that each member says of itself. It speaks aiocluster's protocol and can join a cluster of Python nodes.
 //!
 //! ```
-//! use tidings_smol::Cluster;
+//! use std::time::Duration;
+//!
+//! use tidings_smol::{Cluster, EventKind};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # smol::block_on(async {
@@ -12,21 +14,22 @@
 //! let second = Cluster::builder("simple2")
 //!     .cluster_id("simple-aiocluster")
 //!     .seed(first.local_addr().to_string())
-//!     .gossip_interval(std::time::Duration::from_millis(50))
-//!     .key_value("cluster", "2")
+//!     .gossip_interval(Duration::from_millis(200))
 //!     .start()
 //!     .await?;
 //!
-//! // What the second node says of itself reaches the first.
-//! let mut events = first.subscribe_prefix("cluster");
-//! # let mut seen = events.snapshot().members.iter().any(|member| member.state.get("cluster") == Some("2"));
-//! # while !seen {
-//! #     let Some(Ok(event)) = events.next().await else { return Err("the events ended".into()) };
-//! #     seen = matches!(event.kind, tidings_smol::core::EventKind::KeyChanged { .. });
-//! # }
-//! # drop(events);
-//! second.set("cluster", "two")?;
-//! assert_eq!(second.get("cluster").as_deref(), Some("two"));
+//! // Each node hears what the other says of itself.
+//! let mut events = first.subscribe();
+//! second.set("colour", "green")?;
+//! while let Some(Ok(event)) = events.next().await {
+//!     println!("{}", event.kind);
+//!     if matches!(&event.kind, EventKind::KeyChanged { key, .. } if &**key == "colour") {
+//!         break;
+//!     }
+//! }
+//! drop(events);
+//! let colour = first.node_state(second.id()).and_then(|state| state.get("colour").map(str::to_owned));
+//! assert_eq!(colour.as_deref(), Some("green"));
 //!
 //! second.leave().await;
 //! first.shutdown().await;
@@ -48,8 +51,8 @@ use smol::{Timer, net};
 use tidings_driver::Runtime;
 
 pub use tidings_driver::core::{
-    Address, Config, ConfigError, Event, EventKind, Lifetime, Liveness, Member, NodeId, NodeState, SetError, Snapshot,
-    ValueStatus, VersionedValue,
+    Address, Config, ConfigError, Event, EventKind, FailureDetectorConfig, Lifetime, Limits, Liveness, Member, NodeId,
+    NodeState, SetError, Snapshot, Stats, ValueStatus, VersionedValue,
 };
 pub use tidings_driver::{
     ClusterStats, DriverStats, EventStats, Lagged, LeaveReport, LiveNodes, ShutdownReport, StartError, Subscription,

@@ -225,6 +225,11 @@ mod lifecycle {
     }
 
     #[test]
+    fn leaving_does_not_wait_for_a_round() {
+        smol::block_on(suite::leaving_does_not_wait_for_a_round::<Smol>());
+    }
+
+    #[test]
     fn leaving_alone_tells_nobody() {
         smol::block_on(suite::leaving_alone_tells_nobody::<Smol>());
     }

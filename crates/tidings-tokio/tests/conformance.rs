@@ -225,6 +225,11 @@ mod lifecycle {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn leaving_does_not_wait_for_a_round() {
+        suite::leaving_does_not_wait_for_a_round::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn leaving_alone_tells_nobody() {
         suite::leaving_alone_tells_nobody::<Tokio>().await;
     }

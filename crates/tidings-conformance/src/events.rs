@@ -1,5 +1,7 @@
 //! Subscriptions and the watch of live nodes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,31 +13,39 @@ use crate::{node, pair, sees, start, started};
 
 /// However often one subscribes while keys change, the first event is the one after the snapshot.
 pub async fn between_snapshot_and_events_there_is_no_gap<R: Runtime>() {
-    const WRITES: u64 = 3_000;
+    const SUBSCRIPTIONS: usize = 500;
     let cluster = started::<R>("a").await;
+    let is_enough = Arc::new(AtomicBool::new(false));
     let writer = {
-        let cluster = cluster.clone();
+        let (cluster, is_enough) = (cluster.clone(), Arc::clone(&is_enough));
         thread::spawn(move || {
-            for number in 1..=WRITES {
+            let numbers = (1..=u64::MAX).take_while(|_| !is_enough.load(Ordering::Relaxed));
+            let mut last = None;
+            for number in numbers {
                 cluster.set("n", &number.to_string()).expect("a short key");
+                last = Some(number);
             }
+            last
         })
     };
-    let mut subscriptions = Vec::new();
-    while !writer.is_finished() && subscriptions.len() < 200 {
-        subscriptions.push(cluster.subscribe());
-        thread::yield_now();
+    for _ in 0..SUBSCRIPTIONS {
+        let mut subscription = cluster.subscribe();
+        let (sequence, number) = (subscription.snapshot().sequence, n_in(subscription.snapshot(), &cluster));
+        let first = soon::<R, _>("the next write", subscription.next()).await.expect("running").expect("no lag");
+        assert_eq!((first.sequence, n_of(&first)), (sequence + 1, number + 1));
     }
-    writer.join().expect("the writer writes");
+    is_enough.store(true, Ordering::Relaxed);
+    let last = writer.join().expect("the writer writes").expect("it wrote something");
+    assert_eq!(n_in(&cluster.snapshot(), &cluster), last);
 
-    for mut subscription in subscriptions {
-        let (mut sequence, mut number) = (subscription.snapshot().sequence, n_in(subscription.snapshot(), &cluster));
-        while let Some(item) = subscription.try_next() {
-            let event = item.expect("the buffer is larger than the number of writes");
-            assert_eq!((event.sequence, n_of(&event)), (sequence + 1, number + 1));
-            (sequence, number) = (event.sequence, number + 1);
-        }
-        assert_eq!(number, WRITES, "every write is in the snapshot or in an event");
+    // From then on there is no gap either.
+    let mut subscription = cluster.subscribe();
+    for number in last + 1..=last + 100 {
+        cluster.set("n", &number.to_string()).expect("a short key");
+    }
+    for (number, ahead) in (last + 1..=last + 100).zip(1..) {
+        let event = subscription.try_next().expect("it is there already").expect("no lag");
+        assert_eq!((event.sequence, n_of(&event)), (subscription.snapshot().sequence + ahead, number));
     }
 }
 

@@ -54,7 +54,8 @@ pub async fn a_frame_that_never_ends_is_timed_out<R: Runtime>() {
 
 /// A peer that keeps every single deadline meets the one for the whole exchange.
 pub async fn an_inbound_exchange_has_a_deadline_as_a_whole<R: Runtime>() {
-    let victim = start(node::<R>("victim").inbound_timeout(READ_TIMEOUT)).await;
+    let hour = Duration::from_secs(3_600);
+    let victim = start(node::<R>("victim").read_timeout(hour).inbound_timeout(READ_TIMEOUT)).await;
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;
     peer.send(&framed(&syn(CLUSTER_ID))).await.expect("the connection is open");
     assert!(peer.packet().await.is_some(), "the Syn is answered");
@@ -99,20 +100,36 @@ pub async fn an_empty_frame_is_rejected<R: Runtime>() {
     rejects_frame::<R>(&[0; 4]).await;
 }
 
-/// An honest packet with more behind it, where it is the node's turn.
+/// An honest packet with more behind it, where it is the node's turn: not even the packet is taken.
 pub async fn bytes_after_a_packet_are_rejected<R: Runtime>() {
     let mut bytes = framed(&syn(CLUSTER_ID)).to_vec();
     bytes.extend_from_slice(b"and then some");
-    rejects_frame::<R>(&bytes).await;
+    let stats = rejects_frame::<R>(&bytes).await;
+    assert_eq!(stats.core.packets_received.syn, 0, "{stats:?}");
 }
 
-async fn rejects_frame<R: Runtime>(bytes: &[u8]) {
+/// The same behind the last packet of an exchange, where the node would read no further.
+pub async fn bytes_after_the_last_packet_are_rejected<R: Runtime>() {
+    let victim = started::<R>("victim").await;
+    let mut peer = Peer::<R>::dial(victim.local_addr()).await;
+    peer.send(&framed(&syn(CLUSTER_ID))).await.expect("the connection is open");
+    assert!(peer.packet().await.is_some(), "the Syn is answered");
+    let mut bytes = framed(&packet(CLUSTER_ID, ack())).to_vec();
+    bytes.push(0);
+    peer.send(&bytes).await.expect("the connection is open");
+    peer.closed().await;
+    let stats = goes_on(&victim, |stats| stats.driver.frames_rejected == 1).await;
+    assert_eq!(stats.core.packets_received.ack, 0, "{stats:?}");
+}
+
+async fn rejects_frame<R: Runtime>(bytes: &[u8]) -> ClusterStats {
     let victim = started::<R>("victim").await;
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;
     peer.send(bytes).await.expect("the connection is open");
     peer.closed().await;
     let stats = goes_on(&victim, |stats| stats.driver.frames_rejected == 1).await;
     assert_eq!(stats.driver.timed_out, 0, "it is rejected at once, not after a deadline");
+    stats
 }
 
 /// Bytes that are no packet at all.

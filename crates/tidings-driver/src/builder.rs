@@ -116,7 +116,7 @@ impl<R: Runtime> Builder<R> {
     }
 
     /// Which run of the node this is; it must be higher than that of the last run. Default: the nanoseconds since
-    /// 1970 on the wall clock.
+    /// 1970 on the wall clock, which is higher unless the clock was set back meanwhile.
     pub fn generation(mut self, generation_id: u64) -> Self {
         self.generation = Some(generation_id);
         self

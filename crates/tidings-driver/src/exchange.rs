@@ -31,7 +31,9 @@ pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
 /// Answers `peer` on `stream`, in a task of its own, or closes it at once when the node is at a limit.
 pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: SocketAddr) {
     let span = debug_span!(parent: &shared.span, "exchange", direction = "inbound", %peer);
-    let Some(exchange) = shared.with_node(|node, now| node.accept(now, peer.ip())) else {
+    // On a socket of both IP versions an IPv4 peer has a mapped address; the limit for each peer means the real one.
+    let from = peer.ip().to_canonical();
+    let Some(exchange) = shared.with_node(|node, now| node.accept(now, from)) else {
         shared.counters.accept_refused.increment();
         warn!(parent: &span, %peer, "connection refused: the limit on inbound exchanges is reached");
         return;

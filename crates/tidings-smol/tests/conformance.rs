@@ -160,6 +160,11 @@ mod hostile {
     }
 
     #[test]
+    fn bytes_after_the_last_packet_are_rejected() {
+        smol::block_on(suite::bytes_after_the_last_packet_are_rejected::<Smol>());
+    }
+
+    #[test]
     fn random_bytes_are_rejected() {
         smol::block_on(suite::random_bytes_are_rejected::<Smol>());
     }

@@ -86,11 +86,11 @@ impl Runtime for Tokio {
 
     async fn accept(listener: &TcpListener) -> io::Result<(Stream, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        Ok((Stream::from(stream), peer))
+        Ok((prepared(stream), peer))
     }
 
     async fn connect(address: SocketAddr) -> io::Result<Stream> {
-        TcpStream::connect(address).await.map(Stream::from)
+        TcpStream::connect(address).await.map(prepared)
     }
 
     async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -105,6 +105,12 @@ impl Runtime for Tokio {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) {
         tokio::spawn(task);
     }
+}
+
+/// A packet is written whole: its last segment need not wait for more. Where that cannot be set it is only slower.
+fn prepared(stream: TcpStream) -> Stream {
+    let _ = stream.set_nodelay(true);
+    Stream::from(stream)
 }
 
 /// Where there is no runtime, tokio's sockets and its resolver panic; this is an error instead.

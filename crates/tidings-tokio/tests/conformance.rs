@@ -160,6 +160,11 @@ mod hostile {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bytes_after_the_last_packet_are_rejected() {
+        suite::bytes_after_the_last_packet_are_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn random_bytes_are_rejected() {
         suite::random_bytes_are_rejected::<Tokio>().await;
     }

@@ -173,10 +173,10 @@ pub async fn a_predicate_narrows_the_watch<R: Runtime>() {
     assert!(sees(&first, &second));
 }
 
-/// A shutdown waits for a subscriber that reads, until it has read everything.
+/// A shutdown waits for a subscriber that reads, until it has read everything, and no longer.
 pub async fn a_shutdown_lets_subscribers_read_to_the_end<R: Runtime>() {
     const WRITES: u64 = 50;
-    let cluster = started::<R>("a").await;
+    let cluster = start(node::<R>("a").shutdown_timeout(Duration::from_secs(3_600))).await;
     let mut events = cluster.subscribe();
     for number in 1..=WRITES {
         cluster.set("n", &number.to_string()).expect("a short key");
@@ -191,6 +191,20 @@ pub async fn a_shutdown_lets_subscribers_read_to_the_end<R: Runtime>() {
     };
     let (report, last) = soon::<R, _>("both end", futures_lite::future::zip(cluster.shutdown(), reading)).await;
     assert_eq!((report.events_unread, last), (0, WRITES));
+}
+
+/// A shutdown does not wait for a subscription that is dropped.
+pub async fn a_shutdown_does_not_wait_for_the_dropped<R: Runtime>() {
+    let cluster = start(node::<R>("a").shutdown_timeout(Duration::from_secs(3_600))).await;
+    let events = cluster.subscribe();
+    cluster.set("n", "1").expect("a short key");
+    let dropping = async {
+        until::<R>("the shutdown has begun", || !cluster.is_running()).await;
+        R::sleep_until(Instant::now() + Duration::from_millis(50)).await;
+        drop(events);
+    };
+    let (report, ()) = soon::<R, _>("both end", futures_lite::future::zip(cluster.shutdown(), dropping)).await;
+    assert_eq!(report.events_unread, 0);
 }
 
 /// A subscriber that does not read holds up a shutdown for the time that is set, and can still read after it.

@@ -13,8 +13,10 @@ use crate::{CLUSTER_ID, node, start, started};
 /// Long enough for an honest peer on this machine, short enough to wait for.
 const READ_TIMEOUT: Duration = Duration::from_millis(400);
 
+/// Its deadline for reading is the only one that a test will see.
 fn impatient<R: Runtime>() -> Builder<R> {
-    node("victim").read_timeout(READ_TIMEOUT)
+    let hour = Duration::from_secs(3_600);
+    node("victim").read_timeout(READ_TIMEOUT).write_timeout(hour).inbound_timeout(hour)
 }
 
 /// A connection on which nothing comes.
@@ -49,6 +51,25 @@ pub async fn a_frame_that_never_ends_is_timed_out<R: Runtime>() {
         sent = peer.send(&[0]).await;
     }
     peer.closed().await;
+    goes_on(&victim, |stats| stats.driver.timed_out == 1).await;
+}
+
+/// A peer that asks for a lot and then does not read it.
+pub async fn a_peer_that_does_not_read_is_timed_out<R: Runtime>() {
+    // More than the system's buffers hold for a connection.
+    const VALUES: usize = 240;
+    let value = "v".repeat(65_000);
+    let hour = Duration::from_secs(3_600);
+    let builder = node::<R>("victim").write_timeout(READ_TIMEOUT).read_timeout(hour).inbound_timeout(hour);
+    let builder = builder.config(|config| {
+        config.max_payload_size = 16 << 20;
+        config.limits.decode.max_packet_bytes = 16 << 20;
+    });
+    let victim = start(builder.key_values((0..VALUES).map(|n| (n.to_string(), value.clone())))).await;
+    let mut peer = Peer::<R>::dial(victim.local_addr()).await;
+    peer.send(&framed(&syn(CLUSTER_ID))).await.expect("the connection is open");
+    until::<R>("the misdeed is counted", || victim.stats().driver.timed_out == 1).await;
+    drop(peer);
     goes_on(&victim, |stats| stats.driver.timed_out == 1).await;
 }
 

@@ -116,9 +116,9 @@ pub async fn dropping_the_last_handle_stops_the_node<R: Runtime>() {
 
     hanging.closed().await;
     until::<R>("the port is free", || TcpListener::bind(address).is_ok()).await;
+    while soon::<R, _>("the watch ends", watch.changed()).await.is_some() {}
     assert!(events.next().await.is_some_and(|item| item.is_ok()), "events are kept for the subscriber");
     assert_eq!(soon::<R, _>("the events end", events.next()).await, None);
-    while soon::<R, _>("the watch ends", watch.changed()).await.is_some() {}
 }
 
 /// Leaving is over in its time, also when peers hang.

@@ -19,6 +19,9 @@ use crate::wait::soon;
 /// A loopback address with a port that the system chooses.
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
+/// The longest packet that a peer here takes, in bytes: more than any node of a scenario sends.
+const MAX_PACKET_BYTES: usize = 32 << 20;
+
 /// One end of a connection, to do with as one likes.
 pub(crate) struct Peer<R: Runtime> {
     stream: R::Stream,
@@ -32,7 +35,7 @@ impl<R: Runtime> Peer<R> {
     }
 
     pub(crate) fn new(stream: R::Stream) -> Peer<R> {
-        Peer { stream, decoder: FrameDecoder::new(1 << 20) }
+        Peer { stream, decoder: FrameDecoder::new(MAX_PACKET_BYTES) }
     }
 
     /// Sends bytes as they are. The node may have closed the connection already, and rightly so.
@@ -47,7 +50,8 @@ impl<R: Runtime> Peer<R> {
     /// The node's next packet; `None` when it closes the connection instead.
     pub(crate) async fn packet(&mut self) -> Option<Packet> {
         let bytes = soon::<R, _>("the node's packet or the end", self.frame()).await?;
-        Some(wire::decode(&bytes, &DecodeLimits::default()).expect("the node sends packets").packet)
+        let limits = DecodeLimits { max_packet_bytes: MAX_PACKET_BYTES, ..DecodeLimits::default() };
+        Some(wire::decode(&bytes, &limits).expect("the node sends packets").packet)
     }
 
     /// Waits until the node has closed the connection, whatever it sends before.

@@ -19,11 +19,12 @@ pub(crate) async fn until<R: Runtime>(what: &str, mut holds: impl FnMut() -> boo
     }
 }
 
-/// What `future` gives in time.
+/// What `future` gives in time. The deadline is looked at first: what is ready only because it was looked at again then
+/// was never woken.
 pub(crate) async fn soon<R: Runtime, T>(what: &str, future: impl Future<Output = T>) -> T {
     let late = async {
         R::sleep_until(Instant::now() + PATIENCE).await;
         None
     };
-    future::or(async { Some(future.await) }, late).await.unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
+    future::or(late, async { Some(future.await) }).await.unwrap_or_else(|| panic!("not within {PATIENCE:?}: {what}"))
 }

@@ -95,6 +95,11 @@ mod events {
     }
 
     #[test]
+    fn a_shutdown_does_not_wait_for_the_dropped() {
+        smol::block_on(suite::a_shutdown_does_not_wait_for_the_dropped::<Smol>());
+    }
+
+    #[test]
     fn a_shutdown_waits_for_nobody_beyond_its_deadline() {
         smol::block_on(suite::a_shutdown_waits_for_nobody_beyond_its_deadline::<Smol>());
     }
@@ -162,6 +167,11 @@ mod hostile {
     #[test]
     fn bytes_after_the_last_packet_are_rejected() {
         smol::block_on(suite::bytes_after_the_last_packet_are_rejected::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_timed_out() {
+        smol::block_on(suite::a_peer_that_does_not_read_is_timed_out::<Smol>());
     }
 
     #[test]

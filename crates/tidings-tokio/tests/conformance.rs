@@ -95,6 +95,11 @@ mod events {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_does_not_wait_for_the_dropped() {
+        suite::a_shutdown_does_not_wait_for_the_dropped::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_shutdown_waits_for_nobody_beyond_its_deadline() {
         suite::a_shutdown_waits_for_nobody_beyond_its_deadline::<Tokio>().await;
     }
@@ -162,6 +167,11 @@ mod hostile {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn bytes_after_the_last_packet_are_rejected() {
         suite::bytes_after_the_last_packet_are_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_that_does_not_read_is_timed_out() {
+        suite::a_peer_that_does_not_read_is_timed_out::<Tokio>().await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

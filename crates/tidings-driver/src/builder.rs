@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::SeedableRng;
+use rand_chacha::rand_core::SeedableRng;
 use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState};
 use tracing::Instrument;
 
@@ -272,7 +272,7 @@ fn generation_from_wall_clock() -> Result<u64, StartError> {
 
 fn random_generator() -> Result<ChaCha8Rng, StartError> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(StartError::Random)?;
+    getrandom::fill(&mut seed).map_err(|error| StartError::Random(error.into()))?;
     Ok(ChaCha8Rng::from_seed(seed))
 }
 

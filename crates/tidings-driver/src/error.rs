@@ -60,7 +60,7 @@ pub enum StartError {
     /// The wall clock shows a time before 1970, so that no generation can be taken from it.
     Clock,
     /// The system gave no random seed.
-    Random(getrandom::Error),
+    Random(io::Error),
 }
 
 impl fmt::Display for StartError {

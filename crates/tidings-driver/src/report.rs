@@ -14,7 +14,7 @@ pub struct ShutdownReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeaveReport {
-    /// How many live peers the node told itself that it leaves.
+    /// How many live peers the node told itself that it leaves; 0 where it gave up.
     pub told: usize,
     /// Whether it gave up telling, because the time was up or a shutdown came between.
     pub gave_up: bool,

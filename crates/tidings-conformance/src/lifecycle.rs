@@ -121,15 +121,20 @@ pub async fn dropping_the_last_handle_stops_the_node<R: Runtime>() {
     assert_eq!(soon::<R, _>("the events end", events.next()).await, None);
 }
 
-/// Leaving is over in its time, also when peers hang.
+/// Leaving is over in its time, also when the only peer is gone without a word and the next round is far.
 pub async fn leaving_has_a_deadline<R: Runtime>() {
-    let (first, second) = pair::<R>().await;
-    // The only peer is gone without a word: telling it fails or has nobody to go to.
-    let address = first.local_addr();
-    drop(first);
-    until::<R>("the peer is gone", || TcpListener::bind(address).is_ok()).await;
+    let patience = Duration::from_millis(300);
+    let quiet = node::<R>("quiet").gossip_interval(Duration::from_secs(3_600)).leave_timeout(patience);
+    let quiet = start(quiet).await;
+    let other = start(node::<R>("other").seed(quiet.local_addr().to_string())).await;
+    until::<R>("it sees the other", || sees(&quiet, &other)).await;
+    let address = other.local_addr();
+    drop(other);
+    until::<R>("the other is gone", || TcpListener::bind(address).is_ok()).await;
+
     let begin = Instant::now();
-    let report = soon::<R, _>("it leaves", second.leave()).await;
-    assert_eq!(report.told, 0, "{report:?}");
-    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    let report = soon::<R, _>("it leaves", quiet.leave()).await;
+    assert_eq!((report.told, report.gave_up), (0, true));
+    assert!(begin.elapsed() >= patience, "{:?}", begin.elapsed());
+    assert!(!quiet.is_running());
 }

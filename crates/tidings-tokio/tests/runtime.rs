@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use futures_lite::future::block_on;
-use tidings_tokio::{Cluster, StartError};
+use tidings_tokio::{Cluster, LiveNodes, StartError, Subscription};
 use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {
@@ -65,4 +65,20 @@ fn commands_need_no_runtime() {
     // The shutdown runs on the node's own runtime; it can be waited for anywhere.
     block_on(node.shutdown());
     TcpListener::bind(node.local_addr()).unwrap();
+}
+
+/// Whatever a user does with a node can be done in a spawned task. Checked when it is compiled.
+#[test]
+fn handles_and_futures_go_between_threads() {
+    fn send<T: Send>(_: &T) {}
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    fn stream<T: Send + Sync + Unpin + 'static>(_: Option<&T>) {}
+
+    send(&Cluster::builder("a").config(|_| {}).liveness_predicate(|_, _| true).start());
+    let node = runtime().block_on(Cluster::builder("a").start()).unwrap();
+    shared(&node);
+    send(&node.leave());
+    send(&node.shutdown());
+    stream::<Subscription>(None);
+    stream::<LiveNodes>(None);
 }

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use tidings_driver::core::{Address, NodeId};
 use tidings_driver::{Cluster, Runtime, StartError};
 
 use crate::peer::silent_listener;
@@ -42,13 +43,24 @@ pub async fn host_names_are_resolved<R: Runtime>() {
     until::<R>("both are alive", || sees(&first, &second) && sees(&second, &first)).await;
 }
 
-/// Where a host has several addresses, one that refuses and one that swallows everything do not hide the last.
+/// Where a host has several addresses, one that refuses and one that swallows everything do not hide the last; nor do
+/// addresses that are not this machine's, when it is to be listened on.
 pub async fn all_addresses_of_a_host_are_tried<R: Runtime>() {
-    let seed = started::<ThreeAddresses<R>>("seed").await;
-    let port = seed.local_addr().port();
-    let builder = node::<ThreeAddresses<R>>("other").seed(format!("three.example:{port}"));
+    let seed = start(node::<ThreeAddresses<R>>("seed").listen("three.example:0")).await;
+    assert_eq!(seed.local_addr().ip(), Ipv4Addr::LOCALHOST);
+    let builder = node::<ThreeAddresses<R>>("other").seed(seed.id().gossip_advertise_addr().to_string());
     let other = start(builder.connect_timeout(Duration::from_secs(2))).await;
     until::<R>("both are alive", || sees(&seed, &other) && sees(&other, &seed)).await;
+}
+
+/// The node's identity is what the setters for it say, whatever else is changed.
+pub async fn the_identity_is_the_builders<R: Runtime>() {
+    let other = NodeId::new("other", 1, Address::new("elsewhere.example", 1));
+    let builder = node::<R>("a").generation(7).config(move |config| config.node_id = other);
+    let node = start(builder.config(|config| config.gossip_count = 1)).await;
+    assert_eq!((node.id().name(), node.id().generation_id()), ("a", 7));
+    assert_eq!(node.id().gossip_advertise_addr().port(), node.local_addr().port());
+    assert_eq!(node.snapshot().members.first().map(|member| &member.id), Some(node.id()));
 }
 
 /// What is wrong with an address is said with the setting's name and a way out, and nothing is left running.
@@ -103,8 +115,11 @@ impl<R: Runtime> Runtime for ThreeAddresses<R> {
     type Listener = R::Listener;
     type Stream = R::Stream;
 
-    fn bind(address: SocketAddr) -> impl Future<Output = io::Result<Self::Listener>> + Send {
-        R::bind(address)
+    async fn bind(address: SocketAddr) -> io::Result<Self::Listener> {
+        match [REFUSES, SWALLOWS].iter().any(|ip| address.ip() == *ip) {
+            true => Err(io::ErrorKind::AddrNotAvailable.into()),
+            false => R::bind(address).await,
+        }
     }
 
     fn local_addr(listener: &Self::Listener) -> io::Result<SocketAddr> {

@@ -50,6 +50,11 @@ mod addresses {
     }
 
     #[test]
+    fn the_identity_is_the_builders() {
+        smol::block_on(suite::the_identity_is_the_builders::<Smol>());
+    }
+
+    #[test]
     fn bad_addresses_are_refused_with_a_reason() {
         smol::block_on(suite::bad_addresses_are_refused_with_a_reason::<Smol>());
     }

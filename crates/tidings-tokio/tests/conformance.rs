@@ -50,6 +50,11 @@ mod addresses {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_identity_is_the_builders() {
+        suite::the_identity_is_the_builders::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn bad_addresses_are_refused_with_a_reason() {
         suite::bad_addresses_are_refused_with_a_reason::<Tokio>().await;
     }

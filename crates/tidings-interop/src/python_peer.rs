@@ -15,7 +15,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use crate::environment::{Environment, script};
-use crate::view::{PythonSnapshot, View};
+use crate::view::{Detail, PythonSnapshot, View};
 
 /// How long a process may take to start: the import of protobuf takes most of it.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -84,13 +84,22 @@ pub(crate) struct PythonStats {
     pub(crate) bytes_sent: u64,
     pub(crate) bytes_received: u64,
     pub(crate) largest_sent: u64,
-    pub(crate) largest_received: u64,
     /// Packets it did not read because of their length.
     pub(crate) refused: u64,
-    /// Warnings logged: each is another cluster heard, or a certificate that does not match.
-    pub(crate) warnings: u64,
     /// Errors logged: each is an exception that aiocluster did not expect.
     pub(crate) errors: u64,
+}
+
+impl PythonStats {
+    /// How many packets of this kind it sent.
+    pub(crate) fn sent_of(&self, kind: &str) -> u64 {
+        self.sent.get(kind).copied().unwrap_or_default()
+    }
+
+    /// How many packets of this kind it received.
+    pub(crate) fn received_of(&self, kind: &str) -> u64 {
+        self.received.get(kind).copied().unwrap_or_default()
+    }
 }
 
 /// A running node. Dropping it kills the process, as a crash would.
@@ -160,6 +169,21 @@ impl PythonPeer {
         self.request("set", json!({"key": key, "value": value})).await
     }
 
+    /// Sets many keys at once.
+    pub(crate) async fn set_many(&self, pairs: &BTreeMap<String, String>) -> Result<()> {
+        self.request("set_many", json!({"pairs": pairs})).await
+    }
+
+    /// What aiocluster's own `get` gives.
+    pub(crate) async fn get(&self, key: &str) -> Result<Option<String>> {
+        self.request("get", json!({"key": key})).await
+    }
+
+    /// From now on waits this long before it sends a packet of this kind, with the connection open.
+    pub(crate) async fn hold_back(&self, kind: &str, time: Duration) -> Result<()> {
+        self.request("hold_back", json!({"kind": kind, "seconds": time.as_secs_f64()})).await
+    }
+
     /// Sets a key for the grace period: aiocluster's `set_with_ttl`.
     pub(crate) async fn set_with_ttl(&self, key: &str, value: &str) -> Result<()> {
         self.request("set_with_ttl", json!({"key": key, "value": value})).await
@@ -176,8 +200,9 @@ impl PythonPeer {
     }
 
     /// All that the node holds.
-    pub(crate) async fn view(&self) -> Result<View> {
-        let snapshot: PythonSnapshot = self.request("snapshot", json!({})).await?;
+    pub(crate) async fn view(&self, detail: Detail) -> Result<View> {
+        let arguments = json!({"keys": detail == Detail::KeyValues});
+        let snapshot: PythonSnapshot = self.request("snapshot", arguments).await?;
         Ok(snapshot.into())
     }
 
@@ -249,7 +274,7 @@ impl PythonPeer {
     }
 
     /// Adds which node it was and what it last wrote to standard error.
-    fn explain(&self, error: anyhow::Error) -> anyhow::Error {
+    pub(crate) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
         let lines = self.stderr.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
         let stderr = if lines.is_empty() { "nothing".to_owned() } else { format!("\n  {}", lines.join("\n  ")) };
         error.context(format!("the Python node {}; its standard error: {stderr}\nwhat went wrong", self.node_id))

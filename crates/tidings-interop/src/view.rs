@@ -6,6 +6,15 @@ use std::fmt;
 use serde::Deserialize;
 use tidings_core::{Address, NodeId, ValueStatus};
 
+/// How much of the members' states a view shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// All key-values.
+    KeyValues,
+    /// How many keys there are.
+    KeyCounts,
+}
+
 /// All that one member knows at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct View {
@@ -13,6 +22,8 @@ pub(crate) struct View {
     pub(crate) node_id: NodeId,
     /// The nodes it holds for live, itself among them.
     pub(crate) live: BTreeSet<NodeId>,
+    /// The nodes that it knows to have left, which only tidings tells from dead ones.
+    pub(crate) left: BTreeSet<NodeId>,
     /// Its copy of every node's state, its own among them.
     pub(crate) replicas: BTreeMap<NodeId, Replica>,
 }
@@ -67,11 +78,6 @@ impl View {
     /// Whether a key of that node cannot be read: it is a tombstone, collected, or was never there.
     pub(crate) fn lacks(&self, name: &str, key: &str) -> bool {
         self.held(name, key).is_none_or(|held| held.status == ValueStatus::Deleted)
-    }
-
-    /// Whether exactly these nodes are live here.
-    pub(crate) fn live_is(&self, expected: &BTreeSet<NodeId>) -> bool {
-        self.live == *expected
     }
 }
 
@@ -147,6 +153,7 @@ impl From<PythonSnapshot> for View {
         View {
             node_id: snapshot.node_id.into(),
             live: snapshot.live.into_iter().map(NodeId::from).collect(),
+            left: BTreeSet::new(),
             replicas: snapshot.nodes.into_iter().map(PythonNode::into_replica).collect(),
         }
     }

@@ -11,6 +11,18 @@ use crate::view::Detail;
 /// Ten times what news need in a cluster of four at rounds of 200 ms.
 const NEWS: Duration = Duration::from_secs(10);
 
+/// Empty ones, many alphabets, what combines, runs from right to left, controls, and the last character of all.
+const UNUSUAL: [(&str, &str); 8] = [
+    ("", "the empty key"),
+    ("empty value", ""),
+    ("ключ 鍵 🔑", "значение 値 🎁"),
+    ("é and e\u{301}", "both, and they differ"),
+    ("e\u{301} and é", "both, and they differ"),
+    ("مفتاح\u{200f}", "👩🏽\u{200d}🚀"),
+    ("line\nbreak\tand\u{0}nothing", "\u{1}\u{7f}\r\n\"\\"),
+    ("\u{10ffff}", "\u{feff}\u{fffd}\u{2028}"),
+];
+
 pub(super) async fn of_python(cluster: &mut MixedCluster) -> Result<()> {
     set_change_delete(cluster, "py-1").await
 }
@@ -29,13 +41,14 @@ async fn set_change_delete(cluster: &MixedCluster, owner: &str) -> Result<()> {
     cluster.until("a key set at the start is everywhere", NEWS, |view| view.reads(owner, "role", "api")).await?;
 
     node.set("color", "green").await?;
-    node.set("empty", "").await?;
-    node.set("ключ 鍵 🔑", "値 🎁").await?;
+    cluster.until("a key set later is everywhere", NEWS, |view| view.reads(owner, "color", "green")).await?;
+
+    for (key, value) in UNUSUAL {
+        node.set(key, value).await?;
+    }
     cluster
-        .until("keys set later are everywhere, an empty value and other alphabets too", NEWS, |view| {
-            view.reads(owner, "color", "green")
-                && view.reads(owner, "empty", "")
-                && view.reads(owner, "ключ 鍵 🔑", "値 🎁")
+        .until("so are unusual keys and values", NEWS, |view| {
+            UNUSUAL.iter().all(|(key, value)| view.reads(owner, key, value))
         })
         .await?;
 

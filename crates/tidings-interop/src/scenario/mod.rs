@@ -119,6 +119,13 @@ pub(crate) const ALL: &[Scenario] = &[
         play: |cluster| Box::pin(large::our_owner(cluster)),
     },
     Scenario {
+        name: "our-5000-keys-at-ten",
+        about: "the same among 5 Python nodes and 5 of ours",
+        runs: 5,
+        setup: large::ten_members,
+        play: |cluster| Box::pin(large::our_owner(cluster)),
+    },
+    Scenario {
         name: "python-collection",
         about: "tombstones of a Python node are collected: no live key of it is lost at ours",
         runs: 1,

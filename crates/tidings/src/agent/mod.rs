@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tidings_tokio::{Address, Cluster, EventKind, StartError};
+use tidings_tokio::{Address, Cluster, StartError};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FromEnvError, LevelFilter};
 
@@ -35,7 +35,6 @@ pub(crate) async fn run(args: AgentArgs) -> Result<ExitCode, AgentError> {
         None => None,
     };
     let cluster = builder(&args).start().await.map_err(AgentError::Start)?;
-    let events = tokio::spawn(log_events(cluster.clone()));
     let http = listener.map(|listener| Http::serve(listener, cluster.clone())).transpose()?;
     announce(&cluster, http.as_ref().map(|http| http.address))?;
 
@@ -54,7 +53,6 @@ pub(crate) async fn run(args: AgentArgs) -> Result<ExitCode, AgentError> {
     if let Some(http) = http {
         http.stop().await;
     }
-    events.abort();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,19 +80,6 @@ fn log_to_stderr() -> Result<(), AgentError> {
         .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
-}
-
-async fn log_events(cluster: Cluster) {
-    let mut events = cluster.subscribe();
-    // The subscription ends with the node; a clone kept here would keep it alive.
-    drop(cluster);
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) if matches!(event.kind, EventKind::KeyChanged { .. }) => debug!("{}", event.kind),
-            Ok(event) => info!("{}", event.kind),
-            Err(lagged) => warn!("{lagged}"),
-        }
-    }
 }
 
 /// One line for scripts: the node runs, and these are the real addresses.

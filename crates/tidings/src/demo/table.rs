@@ -76,11 +76,7 @@ fn title(view: &View, heading: &Heading) -> String {
         None => "(Ctrl-C ends it)".to_string(),
     };
     let live = view.count(State::Live);
-    format!(
-        "{}: {live} of {} members live, a round every {round}, {elapsed:.1}s {end}",
-        heading.cluster_id,
-        view.rows.len()
-    )
+    format!("{}: {live} of {} live, a round every {round}, {elapsed:.1}s {end}", heading.cluster_id, view.rows.len())
 }
 
 fn told(note: &Note) -> String {
@@ -170,7 +166,7 @@ mod tests {
         let view = view(&[State::Live, State::Live, State::Dead]);
         let lines = render(&view, &heading(), &[note(1), note(2)], 80, 24);
         let expected = [
-            "simple-aiocluster: 2 of 3 members live, a round every 200ms, 7.2s of 20s",
+            "simple-aiocluster: 2 of 3 live, a round every 200ms, 7.2s of 20s",
             "detector tuned for the demo: phi above 8 is dead",
             "to join: --seed 127.0.0.1:7000 --cluster-id simple-aiocluster",
             "",

@@ -1,7 +1,7 @@
 //! Runs the real binary, and waits with deadlines.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,8 +20,9 @@ fn command(args: &[&str]) -> Command {
 
 /// Runs to the end and gives the exit code and all output.
 pub(crate) fn run(args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command(args).output().unwrap();
-    (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    let mut running = Running::start(args);
+    let (status, lines) = running.wait();
+    (status.code(), lines.join("\n"), running.log())
 }
 
 /// A running `tidings`; killed when dropped.
@@ -65,7 +66,7 @@ impl Running {
 
     /// Waits for the end by itself; gives the rest of its output too.
     pub(crate) fn wait(&mut self) -> (ExitStatus, Vec<String>) {
-        let status = eventually("the end of the process", || self.child.try_wait().unwrap());
+        let status = eventually("end of the process", || self.child.try_wait().unwrap());
         (status, self.lines.iter().collect())
     }
 

@@ -4,6 +4,7 @@ mod agent;
 mod cli;
 mod demo;
 mod logfmt;
+mod members;
 mod stop;
 
 use std::error::Error;

@@ -23,10 +23,11 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use tidings_tokio::{Cluster, Liveness, ValueStatus};
+use tidings_tokio::{Cluster, ValueStatus};
 
 use super::json::{self, ValueJson};
 use super::problem::Problem;
+use crate::members::foremost;
 
 /// The largest body that is read, in bytes. What the node takes is a little less: key and value have to fit a packet.
 const MAX_BODY_BYTES: usize = 65_507;
@@ -60,10 +61,7 @@ async fn node_keys(
 ) -> Result<Response, Problem> {
     let Path(name) = name?;
     let snapshot = cluster.snapshot();
-    // Of several generations of one name the live one, else the newest.
-    let named = snapshot.members.iter().filter(|member| member.id.name() == name);
-    let member = named.max_by_key(|member| (member.liveness == Liveness::Live, member.id.generation_id()));
-    match member {
+    match foremost(&snapshot, &name) {
         Some(member) => Ok(Json(json::keys(&member.state)).into_response()),
         None => Err(Problem::new(
             StatusCode::NOT_FOUND,

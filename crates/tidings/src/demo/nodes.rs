@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use tidings_tokio::{
-    Address, Cluster, Liveness, Member, NodeId, NodeState, SetError, Snapshot, StartError, Subscription,
-};
+use tidings_tokio::{Address, Cluster, Liveness, NodeId, NodeState, SetError, Snapshot, StartError, Subscription};
 use tokio::task::JoinSet;
 
 use super::detector;
 use super::view::{Row, State, Traffic, View};
+use crate::members::foremost;
 
 pub(crate) const CLUSTER_ID: &str = "simple-aiocluster";
 /// The key that the three-node example in aiocluster's documentation sets, and the one that the demo writes to.
@@ -210,12 +209,6 @@ async fn start_node(
         .config(move |config| detector::tune(&mut config.failure_detector, gossip_interval))
         .start()
         .await
-}
-
-/// Of several generations of one name the live one, else the newest.
-fn foremost<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Member> {
-    let named = snapshot.members.iter().filter(|member| member.id.name() == name);
-    named.max_by_key(|member| (member.liveness == Liveness::Live, member.id.generation_id()))
 }
 
 fn state_of<'a>(snapshot: &'a Snapshot, id: &NodeId) -> Option<&'a NodeState> {

@@ -117,10 +117,14 @@ impl Peer {
 }
 
 /// What is remembered of a forgotten node, so that older news does not bring it back.
+///
+/// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
+/// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
 #[derive(Clone, Debug)]
 struct Forgotten {
     heartbeat: u64,
-    until: Instant,
+    /// When it was forgotten: the oldest give way.
+    at: Instant,
     /// When its heartbeat last went up, and how often in a row.
     beat_at: Instant,
     beats: u32,
@@ -342,18 +346,16 @@ impl Membership {
                 self.forget(env, id);
             }
         }
-        self.forgotten.retain(|_, forgotten| env.now < forgotten.until);
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
         let Some(peer) = self.peers.remove(id) else { return };
         if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
-            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.until).map(|(oldest, _)| oldest.clone());
+            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.forgotten.remove(&oldest));
         }
-        let until = env.now + env.config.failure_detector.dead_node_grace_period;
         let heartbeat = peer.heartbeat;
-        self.forgotten.insert(id.clone(), Forgotten { heartbeat, until, beat_at: env.active, beats: 0 });
+        self.forgotten.insert(id.clone(), Forgotten { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
         if peer.announced {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }

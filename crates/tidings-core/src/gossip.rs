@@ -30,6 +30,10 @@ use crate::wire::{Message, Packet};
 /// Other clusters' ids that the user has been told of; further ones pass without an event.
 const MAX_OTHER_CLUSTERS: usize = 64;
 
+/// How much further than the peer that is heard first another peer may be about an earlier run of this node. Were the
+/// versions of this run among those of the earlier one, that other peer would not see the difference.
+const MOST_UNHEARD_VERSIONS: u64 = 1 << 20;
+
 /// All that a node knows, and how it is told to others.
 #[derive(Clone, Debug)]
 pub(crate) struct Gossip {
@@ -333,8 +337,8 @@ impl Gossip {
         if is_from_earlier_run {
             self.own.heartbeat = entry.heartbeat + 1;
         }
-        if version > own_version || (is_from_earlier_run && version > 0) {
-            self.own.move_past(version);
+        if is_from_earlier_run || version > own_version {
+            self.own.move_past(version + MOST_UNHEARD_VERSIONS);
             self.stats.republished += 1;
         } else if entry.last_gc_version > own_gc {
             let mut changes = Vec::new();

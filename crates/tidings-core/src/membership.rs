@@ -11,7 +11,7 @@ use crate::event::{EventKind, EventQueue};
 use crate::id::NodeId;
 use crate::limits::MAX_JUMP;
 use crate::snapshot::Liveness;
-use crate::state::{KeyChange, LEFT_KEY, NodeState};
+use crate::state::{KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -30,8 +30,9 @@ impl Env<'_> {
         self.events.push(kind, self.stats);
     }
 
+    /// Tells of changed keys, but not of those that are the protocol's own.
     pub(crate) fn tell_changes(&mut self, node: &NodeId, changes: Vec<KeyChange>) {
-        for KeyChange { key, old, new } in changes {
+        for KeyChange { key, old, new } in changes.into_iter().filter(|c| !c.key.starts_with(RESERVED_PREFIX)) {
             self.tell(EventKind::KeyChanged { node: node.clone(), key, old, new });
         }
     }

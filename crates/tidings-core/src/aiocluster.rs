@@ -156,3 +156,6 @@ fn slowest_unmarked(membership: &Membership, active: Instant, config: &Config) -
     };
     membership.iter().filter_map(|(_, peer)| version_of(peer)).min()
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,7 +81,8 @@ pub(crate) fn pack(news: &[News<'_>], budget: usize, random: &mut Random) -> Pac
 
     let mut packed = Packed::default();
     let lead = random.index(order.len());
-    let mut reserved = order.get(lead).map_or(0, |(_, news)| news.smallest_len()).min(budget);
+    // Nothing is kept free for what does not fit at all.
+    let mut reserved = order.get(lead).map(|(_, news)| news.smallest_len()).filter(|len| *len <= budget).unwrap_or(0);
     let mut left = budget - reserved;
     for (position, (_, news)) in order.iter().enumerate() {
         let share = left / (order.len() - position);
@@ -124,7 +125,11 @@ impl News<'_> {
 
     fn lens(&self) -> impl Iterator<Item = usize> {
         let news = self.state.news(self.from, self.up_to);
-        news.map(|(key, value)| size::key_value_len(key, &value.value, value.version, value.status))
+        news.map(|(key, value)| {
+            #[cfg(test)]
+            tests::count_sized();
+            size::key_value_len(key, &value.value, value.version, value.status)
+        })
     }
 
     /// The length of the whole, or something above `limit`.

@@ -213,4 +213,32 @@ mod tests {
         assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::Close { .. })));
         assert_eq!((exchanges.dialled(), exchanges.accepted()), (1, 0));
     }
+
+    #[test]
+    fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
+        let mut exchanges = Exchanges::default();
+        let accepted = exchanges.accept(A, 9, 9).unwrap();
+        assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn)));
+        let from = crate::testing::id("a", 1);
+        exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
+        let closed = exchanges.close(accepted).unwrap();
+        assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false }));
+
+        let dialled = exchanges.dial(Address::new("h", 1), true);
+        assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell));
+        assert_eq!((exchanges.dialled(), exchanges.accepted()), (0, 0));
+        // Of what is closed nothing is expected, and nothing is kept.
+        exchanges.wait_for(Via::Dialled(dialled), Stage::Syn);
+        assert!(exchanges.take_stage(Via::Dialled(dialled)).is_none() && exchanges.close(dialled).is_none());
+    }
+
+    #[test]
+    fn an_address_is_being_dialled_until_its_answer_is_in() {
+        let mut exchanges = Exchanges::default();
+        let (here, there) = (Address::new("h", 1), Address::new("h", 2));
+        let dialled = exchanges.dial(here.clone(), false);
+        assert!(exchanges.is_dialling(&here) && !exchanges.is_dialling(&there));
+        exchanges.take_stage(Via::Dialled(dialled)).unwrap();
+        assert!(!exchanges.is_dialling(&here));
+    }
 }

@@ -76,3 +76,95 @@ impl Farewell {
         self.told.len() >= self.wanted || now >= self.deadline
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, config, id, members, random};
+    use alloc::format;
+    use core::time::Duration;
+
+    fn nodes(count: usize) -> Vec<NodeId> {
+        (0..count).map(|number| id(&format!("n{number}"), 1)).collect()
+    }
+
+    /// A farewell to so many live nodes; a dead one is about as well.
+    fn farewell_to(live: usize) -> (Farewell, Membership) {
+        let config = config("me");
+        let membership = members(&config, &nodes(live), &[id("dead", 1)]);
+        (Farewell::new(NOW, &membership, &config), membership)
+    }
+
+    fn at(address: &Address) -> NodeId {
+        id(address.host(), 1)
+    }
+
+    #[test]
+    fn three_live_nodes_are_told_and_then_it_is_over() {
+        let (mut farewell, membership) = farewell_to(8);
+        let mut random = random(1);
+        let targets = farewell.targets(&membership, &mut random);
+        assert_eq!(targets.len(), 3);
+        assert!(!targets.contains(id("dead", 1).gossip_advertise_addr()));
+        assert_eq!(farewell.targets(&membership, &mut random), [], "enough are on their way");
+        for (number, target) in targets.iter().enumerate() {
+            assert!(!farewell.is_over(NOW));
+            farewell.exchange_over(Some(at(target)), true);
+            assert_eq!(farewell.told(), number + 1);
+        }
+        assert!(farewell.is_over(NOW));
+    }
+
+    #[test]
+    fn one_that_cannot_be_reached_is_replaced_by_one_not_tried_yet() {
+        let (mut farewell, membership) = farewell_to(5);
+        let mut random = random(1);
+        let first = farewell.targets(&membership, &mut random);
+        farewell.exchange_over(None, true);
+        let second = farewell.targets(&membership, &mut random);
+        assert_eq!(second.len(), 1);
+        assert!(!first.contains(&second[0]));
+        // With nobody left to try it waits for the next round, which tries again whom it has not told.
+        farewell.exchange_over(Some(at(&second[0])), true);
+        farewell.exchange_over(None, true);
+        farewell.exchange_over(None, true);
+        assert_eq!(farewell.targets(&membership, &mut random).len(), 1);
+        assert_eq!(farewell.targets(&membership, &mut random), []);
+        farewell.exchange_over(None, true);
+        farewell.try_again();
+        let again = farewell.targets(&membership, &mut random);
+        assert_eq!(again.len(), 2);
+        assert!(!again.contains(&second[0]));
+    }
+
+    #[test]
+    fn a_node_told_twice_counts_once_and_one_told_by_the_way_counts_too() {
+        let (mut farewell, membership) = farewell_to(3);
+        assert_eq!(farewell.targets(&membership, &mut random(1)).len(), 3);
+        farewell.exchange_over(Some(id("n0", 1)), true);
+        farewell.exchange_over(Some(id("n0", 1)), false);
+        assert_eq!((farewell.told(), farewell.is_over(NOW)), (1, false));
+        farewell.exchange_over(Some(id("n1", 1)), false);
+        farewell.exchange_over(Some(id("n2", 1)), false);
+        assert!(farewell.is_over(NOW));
+    }
+
+    #[test]
+    fn it_is_over_at_once_with_nobody_live_and_after_ten_rounds_at_the_latest() {
+        let (farewell, _) = farewell_to(0);
+        assert!(farewell.is_over(NOW));
+        let (farewell, _) = farewell_to(2);
+        assert_eq!(farewell.deadline(), NOW + Duration::from_secs(10));
+        assert!(!farewell.is_over(NOW + Duration::from_millis(9_999)));
+        assert!(farewell.is_over(farewell.deadline()));
+    }
+
+    #[test]
+    fn a_wider_gossip_tells_more() {
+        let mut config = config("me");
+        config.gossip_count = 6;
+        let membership = members(&config, &nodes(8), &[]);
+        let mut farewell = Farewell::new(NOW, &membership, &config);
+        assert_eq!(farewell.targets(&membership, &mut random(1)).len(), 6);
+    }
+}

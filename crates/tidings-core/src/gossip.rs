@@ -400,7 +400,7 @@ fn told_of<'a>(
 ///
 /// It has to start again where it has not seen all tombstones that were collected here. A copy that is itself older
 /// than the tombstones the peer has collected has nothing to tell.
-fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<&NodeDigest>) -> Option<News<'a>> {
+pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<&NodeDigest>) -> Option<News<'a>> {
     let (version, last_gc) = known.map_or((0, 0), |entry| (entry.complete_version(), entry.last_gc_version));
     if state.as_of() < last_gc {
         return None;

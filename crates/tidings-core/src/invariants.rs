@@ -225,6 +225,7 @@ pub fn determinism(now: Instant, a: &Node, b: &Node) -> Result<(), Violation> {
 }
 
 /// 10. Hands `packet` to a copy of `node`: it does not panic, and a rejected packet changes nothing but counters.
+///
 /// Returns the copy and its reply.
 ///
 /// # Errors

@@ -103,7 +103,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 extern crate alloc;
-#[cfg(feature = "std")]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod aiocluster;
@@ -126,6 +126,8 @@ mod round;
 mod snapshot;
 mod state;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod time;
 pub mod wire;
 

@@ -103,12 +103,11 @@ impl Peer {
         self.liveness != Liveness::Live && now >= self.since + config.failure_detector.dead_node_grace_period / 2
     }
 
-    /// Whether it went on beating for long after another node took its name. The last heartbeats of a stopped node
-    /// trickle in through slow relays for a while, and prove nothing.
-    fn is_beating_beside_its_successor(&self, env: &Env<'_>) -> bool {
+    /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
+    /// through slow relays for a while, and prove nothing.
+    fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
         let max_interval = env.config.failure_detector.max_interval;
-        self.is_alive(env)
-            && self.superseded_at.is_some_and(|at| self.window.last_heartbeat() > Some(at + max_interval))
+        self.is_alive(env) && self.window.last_heartbeat() > Some(at + max_interval)
     }
 
     /// Whether it has had time to beat, and does not.
@@ -268,6 +267,8 @@ impl Membership {
         let Some(peer) = self.peers.get(id) else { return };
         if peer.is_superseded() {
             self.refresh_superseded(env, id);
+        } else if id.name() == self.self_id.name() {
+            self.refresh_own_successor(env, id);
         }
         let Some(peer) = self.peers.get_mut(id) else { return };
         let is_alive = peer.is_alive(env);
@@ -302,30 +303,48 @@ impl Membership {
 
     /// A node whose name another has taken: if both beat, that is a conflict; if only this one does, it counts again.
     fn refresh_superseded(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.get(id) else { return };
-        if !peer.is_beating_beside_its_successor(env) {
-            if let Some(peer) = self.peers.get_mut(id) {
-                peer.conflict_told &= peer.is_alive(env);
-            }
-            return;
-        }
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.conflict_told &= peer.is_alive(env);
+        let Some(at) = peer.superseded_at.filter(|at| peer.has_beaten_on_since(*at, env)) else { return };
+
         let holder = self.namesakes(id).find(|o| self.peers.get(*o).is_some_and(|p| !p.is_superseded())).cloned();
-        let holder = match holder {
-            Some(holder) if self.peers.get(&holder).is_some_and(|holder| holder.is_silent(env)) => {
-                self.supersede(env, &holder, id);
-                if let Some(peer) = self.peers.get_mut(id) {
-                    peer.superseded_at = None;
-                    peer.conflict_told = false;
-                }
-                return;
-            }
-            Some(holder) => holder,
-            None => self.self_id.clone(),
-        };
-        if let Some(peer) = self.peers.get_mut(id)
-            && !core::mem::replace(&mut peer.conflict_told, true)
-        {
-            env.tell(EventKind::NodeConflict { node: holder, other: id.clone() });
+        match holder.as_ref().and_then(|holder| self.peers.get(holder)) {
+            // It may have stopped just now, and will be silent or beat again.
+            Some(holder) if !holder.is_silent(env) && !holder.has_beaten_on_since(at, env) => return,
+            Some(holder) if !holder.is_silent(env) => {}
+            None if id.name() == self.self_id.name() => {}
+            Some(_) | None => return self.count_again(env, holder.as_ref(), id),
+        }
+        let holder = holder.unwrap_or_else(|| self.self_id.clone());
+        self.tell_conflict(env, id, EventKind::NodeConflict { node: holder, other: id.clone() });
+    }
+
+    /// Lets a superseded node count in place of `holder`, or of one that was forgotten.
+    fn count_again(&mut self, env: &mut Env<'_>, holder: Option<&NodeId>, id: &NodeId) {
+        if let Some(holder) = holder {
+            self.supersede(env, holder, id);
+        }
+        if let Some(peer) = self.peers.get_mut(id) {
+            peer.superseded_at = None;
+            peer.conflict_told = false;
+        }
+    }
+
+    /// Tells once of a conflict that `id` is in.
+    fn tell_conflict(&mut self, env: &mut Env<'_>, id: &NodeId, conflict: EventKind) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        if !core::mem::replace(&mut peer.conflict_told, true) {
+            env.tell(conflict);
+        }
+    }
+
+    /// A newer run of this very node counts, but this one is running too.
+    fn refresh_own_successor(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
+        peer.conflict_told &= peer.is_alive(env);
+        if peer.has_beaten_on_since(peer.first_heard, env) {
+            let other = self.self_id.clone();
+            self.tell_conflict(env, id, EventKind::NodeConflict { node: id.clone(), other });
         }
     }
 
@@ -386,8 +405,12 @@ impl Membership {
 
 impl Forgotten {
     /// Takes note of a heartbeat; true when there were enough of them in a row.
-    fn is_back(&mut self, env: &Env<'_>, heartbeat: u64) -> bool {
+    fn is_back(&mut self, env: &mut Env<'_>, heartbeat: u64) -> bool {
         if heartbeat <= self.heartbeat {
+            return false;
+        }
+        if heartbeat - self.heartbeat > MAX_JUMP {
+            env.stats.jumps_refused += 1;
             return false;
         }
         let in_a_row = env.active <= self.beat_at + env.config.failure_detector.max_interval;
@@ -397,3 +420,6 @@ impl Forgotten {
         self.beats >= BEATS_TO_RETURN
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,6 @@ pub(crate) fn targets(
     });
     targets
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,14 @@ pub(crate) struct KeyChange {
     pub(crate) new: VersionedValue,
 }
 
+impl KeyChange {
+    /// Whether a user can see it: a new version alone is no change.
+    fn is_seen(&self) -> bool {
+        let seen = |value: &VersionedValue| value.is_readable().then(|| (value.value.clone(), value.status));
+        self.old.as_ref().and_then(seen) != seen(&self.new)
+    }
+}
+
 /// What became of a delta.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Applied {
@@ -176,6 +184,7 @@ impl NodeState {
         changes: &mut Vec<KeyChange>,
     ) -> Applied {
         let mut applied = Applied::default();
+        let told_before = changes.len();
         if claim.complete_to.is_some() {
             if claim.as_of < self.last_gc_version {
                 return Applied { ignored: true, ..applied };
@@ -208,6 +217,9 @@ impl NodeState {
             self.advance(now, complete_to, key_values, changes);
             self.follow_gc(now, claim.last_gc, changes);
         }
+        if applied.reset {
+            merge_changes(changes, told_before);
+        }
         applied
     }
 
@@ -218,12 +230,8 @@ impl NodeState {
             _ => claim.last_gc,
         };
         self.max_version = 0;
+        self.drop_collected(now, 0, claim.last_gc, changes);
         self.last_gc_version = claim.last_gc;
-        let collected = self.news(0, claim.last_gc).filter(|(_, value)| value.status != ValueStatus::Set);
-        let collected: Vec<Arc<str>> = collected.map(|(key, _)| key.clone()).collect();
-        for key in collected {
-            self.remove_with_change(now, &key, changes);
-        }
         self.drop_unlisted(now, 0, listed_to, key_values, changes);
     }
 
@@ -258,12 +266,17 @@ impl NodeState {
         if last_gc <= self.last_gc_version || last_gc > self.max_version {
             return;
         }
-        let doomed = self.news(self.last_gc_version, last_gc).filter(|(_, value)| value.status != ValueStatus::Set);
+        self.drop_collected(now, self.last_gc_version, last_gc, changes);
+        self.last_gc_version = last_gc;
+    }
+
+    /// Removes the tombstones with versions in `(from, up_to]`, and the values that their owner has let end since.
+    fn drop_collected(&mut self, now: Instant, from: u64, up_to: u64, changes: &mut Vec<KeyChange>) {
+        let doomed = self.news(from, up_to).filter(|(_, value)| value.status != ValueStatus::Set);
         let doomed: Vec<Arc<str>> = doomed.map(|(key, _)| key.clone()).collect();
         for key in doomed {
             self.remove_with_change(now, &key, changes);
         }
-        self.last_gc_version = last_gc;
     }
 
     /// Whether [`NodeState::expire`] would find anything.
@@ -328,8 +341,8 @@ impl NodeState {
         self.bytes - held.value.len() + update.value.len() <= limits.max_state_bytes_per_node
     }
 
-    /// Takes one key-value unless a newer one is held. What the owner has collected already, a tombstone or a value whose
-    /// grace period is over, only removes.
+    /// Takes one key-value unless a newer one is held. One that the owner has already collected (a tombstone, or a
+    /// value whose grace period is over) only removes.
     fn take(&mut self, now: Instant, update: &KeyValueUpdate, changes: &mut Vec<KeyChange>) -> bool {
         if self.key_values.get(&update.key).is_some_and(|held| held.version >= update.version) {
             return false;
@@ -348,7 +361,7 @@ impl NodeState {
         true
     }
 
-    /// Stores an entry and keeps the indexes. A change of version alone is no change that a user can see.
+    /// Stores an entry and keeps the indexes.
     fn put(&mut self, key: Arc<str>, new: VersionedValue, changes: &mut Vec<KeyChange>) {
         let old = self.remove(&key);
         // Two keys of one version would be a corrupt owner; the later word stands.
@@ -361,9 +374,9 @@ impl NodeState {
         self.bytes += key.len() + new.value.len();
         self.by_version.insert(new.version, key.clone());
         self.key_values.insert(key.clone(), new.clone());
-        let seen = |value: &VersionedValue| value.is_readable().then(|| (value.value.clone(), value.status));
-        if old.as_ref().and_then(seen) != seen(&new) {
-            changes.push(KeyChange { key, old, new });
+        let change = KeyChange { key, old, new };
+        if change.is_seen() {
+            changes.push(change);
         }
     }
 
@@ -401,10 +414,26 @@ impl NodeState {
         }
         let collected = |v: &VersionedValue| v.status != ValueStatus::Set && v.version <= self.last_gc_version;
         if self.key_values.values().any(collected) {
-            return Err("what was collected, at or below last_gc_version, is still held");
+            return Err("a tombstone or a fading value at or below last_gc_version is still held");
         }
         Ok(())
     }
+}
+
+/// Makes one change a key of the changes from `start` on: what a reset drops and lists again was not deleted.
+fn merge_changes(changes: &mut Vec<KeyChange>, start: usize) {
+    let mut merged: Vec<KeyChange> = Vec::new();
+    let mut places: BTreeMap<Arc<str>, usize> = BTreeMap::new();
+    for change in changes.drain(start..) {
+        match places.get(&change.key).and_then(|place| merged.get_mut(*place)) {
+            Some(earlier) => earlier.new = change.new,
+            None => {
+                places.insert(change.key.clone(), merged.len());
+                merged.push(change);
+            }
+        }
+    }
+    changes.extend(merged.into_iter().filter(KeyChange::is_seen));
 }
 
 #[cfg(test)]

@@ -283,3 +283,6 @@ pub(crate) fn check_key(key: &str) -> Result<(), SetError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

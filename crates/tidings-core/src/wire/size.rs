@@ -95,7 +95,7 @@ pub(super) fn node_digest_body_len(entry: &NodeDigest) -> usize {
         + optional_len(tag::node_digest::RELEASED_VERSION, entry.released_version)
 }
 
-pub(super) fn delta_len_of(delta: &Delta) -> usize {
+pub(crate) fn delta_len_of(delta: &Delta) -> usize {
     let len_of = |node_delta| node_delta_len(node_delta_header_len(node_delta), key_values_len_of(node_delta));
     delta.node_deltas.iter().map(len_of).sum()
 }

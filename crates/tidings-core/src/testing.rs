@@ -1,0 +1,84 @@
+//! What many unit tests need: short names for ids, key-values, instants and configs.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::config::Config;
+use crate::delta::KeyValueUpdate;
+use crate::digest::NodeDigest;
+use crate::event::EventQueue;
+use crate::id::{Address, NodeId};
+use crate::membership::{Env, Membership};
+use crate::rng::Random;
+use crate::state::ValueStatus;
+use crate::stats::Stats;
+use crate::time::Instant;
+
+/// A node at an address of its own; a later generation is at the same one.
+pub(crate) fn id(name: &str, generation: u64) -> NodeId {
+    NodeId::new(name, generation, Address::new(name, 7000))
+}
+
+pub(crate) fn config(name: &str) -> Config {
+    Config::new(id(name, 1))
+}
+
+pub(crate) fn secs(secs: u64) -> Instant {
+    Instant::from_secs(secs)
+}
+
+pub(crate) fn random(seed: u64) -> Random {
+    Random::from_rng(&mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+pub(crate) fn set(key: &str, value: &str, version: u64) -> KeyValueUpdate {
+    update(key, value, version, ValueStatus::Set)
+}
+
+pub(crate) fn deleted(key: &str, version: u64) -> KeyValueUpdate {
+    update(key, "", version, ValueStatus::Deleted)
+}
+
+pub(crate) fn fading(key: &str, value: &str, version: u64) -> KeyValueUpdate {
+    update(key, value, version, ValueStatus::DeleteAfterTtl)
+}
+
+fn update(key: &str, value: &str, version: u64, status: ValueStatus) -> KeyValueUpdate {
+    KeyValueUpdate { key: Arc::from(key), value: Arc::from(value), version, status }
+}
+
+/// What a digest says of a node that nothing is known of yet.
+pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
+    NodeDigest {
+        node_id: node_id.clone(),
+        heartbeat,
+        last_gc_version: 0,
+        max_version: 0,
+        complete_version: None,
+        protocol_revision: 1,
+        released_version: None,
+    }
+}
+
+/// Members of which the first ones are live and the others were heard of once, as of [`NOW`].
+pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Membership {
+    let mut membership = Membership::new(config.node_id.clone());
+    let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
+    for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
+        let now = NOW - Duration::from_secs(ago);
+        let mut env = Env { now, active: now, config, events: &mut events, stats: &mut stats };
+        for node in live {
+            membership.hear(&mut env, &entry(node, heartbeat), true);
+        }
+        for node in dead {
+            membership.hear(&mut env, &entry(node, 1), true);
+        }
+    }
+    membership
+}
+
+/// When the members of [`members`] are as they are said to be.
+pub(crate) const NOW: Instant = Instant::from_secs(1_000);

@@ -137,10 +137,10 @@ impl Run {
             }
             Op::DeleteAfterTtl { node, key } => {
                 let version = self.world.nodes[node].delete_after_ttl(now, &name(key));
-                if version.map_err(|error| error.to_string())?.is_some() {
-                    if let Some(told) = self.models[node].keys.get_mut(&name(key)) {
-                        told.until = now + GRACE;
-                    }
+                if version.map_err(|error| error.to_string())?.is_some()
+                    && let Some(told) = self.models[node].keys.get_mut(&name(key))
+                {
+                    told.until = now + GRACE;
                 }
                 self.world.drain(node);
             }
@@ -164,8 +164,9 @@ impl Run {
                     snapshot.member(self.world.nodes[node].id()).map(|member| member.heartbeat)
                 });
                 let is_well_known = heard.min().is_some_and(|heartbeat| heartbeat > 30);
-                let is_same = self.restarts % 2 == 0 && is_well_known && old >= SAME_GENERATION;
-                let next = if self.restarts % 3 == 0 { SAME_GENERATION + self.restarts } else { self.restarts + 1 };
+                let is_same = self.restarts.is_multiple_of(2) && is_well_known && old >= SAME_GENERATION;
+                let next =
+                    if self.restarts.is_multiple_of(3) { SAME_GENERATION + self.restarts } else { self.restarts + 1 };
                 self.world.restart(node, if is_same { old } else { next.max(old + 1) });
                 self.models[node].keys.clear();
                 if is_same {

@@ -141,7 +141,7 @@ impl World {
         }
         let packet = self.delivered[position % self.delivered.len()].clone();
         let index = packet.to;
-        let old = packet.receiver.filter(|_| position % 2 == 0);
+        let old = packet.receiver.filter(|_| position.is_multiple_of(2));
         let via = match old {
             Some(via) => via,
             None => match self.nodes[index].accept(self.now, LOCALHOST) {

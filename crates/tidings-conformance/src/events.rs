@@ -137,7 +137,8 @@ pub async fn the_watch_follows_the_live_nodes<R: Runtime>() {
     let both = soon::<R, _>("the second node appears", watch.changed()).await;
     assert_eq!(both, Some(vec![first.id().clone(), second.id().clone()]));
 
-    second.leave().await;
+    until::<R>("the second sees whom to tell", || sees(&second, &first)).await;
+    assert_eq!(second.leave().await.told, 1);
     let alone = soon::<R, _>("the second node is gone", watch.changed()).await;
     assert_eq!(alone, Some(vec![first.id().clone()]));
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tidings_driver::core::{EventKind, Lifetime, ValueStatus};
 use tidings_driver::{Cluster, Runtime};
 
+use crate::peer::exchange;
 use crate::wait::{soon, until};
 use crate::{node, pair, sees, start, value_at};
 
@@ -60,6 +61,7 @@ pub async fn keys_set_changed_and_deleted_are_seen<R: Runtime>() {
 /// A key with a lifetime of its own is deleted by its owner when that is over, long before the next round.
 pub async fn a_lifetime_ends_on_time<R: Runtime>() {
     let lonely = start(node::<R>("lonely").gossip_interval(Duration::from_secs(3_600))).await;
+    assert!(exchange::<R>(lonely.local_addr()).await, "its task runs, and waits for the next round by now");
     let mut events = lonely.subscribe_prefix("short");
     let lifetime = Duration::from_millis(300);
     lonely.set_with("short", "lived", Lifetime::For(lifetime)).expect("a short key");

@@ -3,7 +3,7 @@
 //! A runtime crate has one test for each scenario, which runs it on that runtime. A scenario panics where the driver
 //! fails it. All wait for what they expect, with a generous deadline; none takes a fixed sleep as proof.
 //!
-//! The hostile peers are written on the same [`Runtime`](tidings_driver::Runtime), so that they exercise it too.
+//! The hostile peers are written on the same [`Runtime`], so that they exercise it too.
 
 mod peer;
 mod wait;

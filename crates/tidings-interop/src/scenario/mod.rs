@@ -240,11 +240,23 @@ impl Scenario {
         };
         let views = cluster.views().await;
         let result = match (&views, played) {
-            (_, Err(error)) => Err(error),
+            (_, Err(error)) => {
+                tell_last_words(&cluster);
+                Err(error)
+            }
             (Err(error), Ok(())) => Err(anyhow::anyhow!("at the end: {error:#}")),
             (Ok(_), Ok(())) => no_python_node_is_at_a_loss(&cluster).await,
         };
         (views.unwrap_or_default(), result)
+    }
+}
+
+/// What Python nodes complained of, beside a failure.
+fn tell_last_words(cluster: &MixedCluster) {
+    for peer in cluster.python_peers() {
+        if let Some(text) = peer.last_words() {
+            cluster.tell(format_args!("{} wrote to its standard error:{text}", peer.node_id()));
+        }
     }
 }
 

@@ -147,9 +147,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_packet_cut_off_breaks_the_exchange_off() {
-        let (mut relay, mut initiator, responder) = relayed().await;
+        let (mut relay, mut initiator, mut responder) = relayed().await;
         initiator.write_all(&framed(b"question")[..7]).await.unwrap();
-        drop((initiator, responder));
+        drop(initiator);
+        let mut passed_on = Vec::new();
+        responder.read_to_end(&mut passed_on).await.unwrap();
+        assert_eq!(passed_on, b"");
         let error = relay.exchange().await.unwrap_err();
         assert_eq!(error.to_string(), "an exchange through the relay broke off");
     }

@@ -85,3 +85,19 @@ async fn obey(command: Command) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_knows_every_scenario() {
+        Arguments::command().debug_assert();
+        for scenario in scenario::ALL {
+            Arguments::try_parse_from(["tidings-interop", "run", "--scenario", scenario.name]).unwrap();
+        }
+        assert!(Arguments::try_parse_from(["tidings-interop", "run", "--scenario", "no-such-story"]).is_err());
+    }
+}

@@ -275,9 +275,15 @@ impl PythonPeer {
 
     /// Adds which node it was and what it last wrote to standard error.
     pub(crate) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        let lines = self.stderr.lock().map(|lines| lines.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
-        let stderr = if lines.is_empty() { "nothing".to_owned() } else { format!("\n  {}", lines.join("\n  ")) };
+        let stderr = self.last_words().unwrap_or_else(|| "nothing".to_owned());
         error.context(format!("the Python node {}; its standard error: {stderr}\nwhat went wrong", self.node_id))
+    }
+
+    /// What the node last wrote to standard error, if anything.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let lines = self.stderr.lock().ok()?;
+        let text: String = lines.iter().map(|line| format!("\n      {line}")).collect();
+        (!text.is_empty()).then_some(text)
     }
 }
 

@@ -110,3 +110,50 @@ async fn read_packet(from: &mut OwnedReadHalf) -> io::Result<Option<Vec<u8>>> {
     }
     Ok(Some(packet))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(packet: &[u8]) -> Vec<u8> {
+        [&u32::try_from(packet.len()).unwrap().to_be_bytes(), packet].concat()
+    }
+
+    /// A relay, the connection of an initiator to it, and the connection from it to a responder.
+    async fn relayed() -> (Relay, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let relay = Relay::to(&listener.local_addr().unwrap().into()).await.unwrap();
+        let initiator = TcpStream::connect((relay.address().host(), relay.address().port())).await.unwrap();
+        let (responder, _) = listener.accept().await.unwrap();
+        (relay, initiator, responder)
+    }
+
+    #[tokio::test]
+    async fn packets_are_kept_in_order_and_arrive_unchanged() {
+        let (mut relay, mut initiator, mut responder) = relayed().await;
+        initiator.write_all(&framed(b"question")).await.unwrap();
+        let mut question = [0; 12];
+        responder.read_exact(&mut question).await.unwrap();
+        assert_eq!(question[..], framed(b"question"));
+        responder.write_all(&framed(b"answer")).await.unwrap();
+        drop(responder);
+        let mut answer = Vec::new();
+        initiator.read_to_end(&mut answer).await.unwrap();
+        assert_eq!(answer, framed(b"answer"));
+        drop(initiator);
+
+        assert_eq!(relay.exchange().await.unwrap(), [b"question".to_vec(), b"answer".to_vec()]);
+    }
+
+    #[tokio::test]
+    async fn a_packet_cut_off_breaks_the_exchange_off() {
+        let (mut relay, mut initiator, mut responder) = relayed().await;
+        initiator.write_all(&framed(b"question")[..7]).await.unwrap();
+        drop(initiator);
+        let mut passed_on = Vec::new();
+        responder.read_to_end(&mut passed_on).await.unwrap();
+        assert_eq!(passed_on, b"");
+        let error = relay.exchange().await.unwrap_err();
+        assert_eq!(error.to_string(), "an exchange through the relay broke off");
+    }
+}

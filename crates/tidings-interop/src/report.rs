@@ -84,3 +84,27 @@ fn held_of_each(view: &View) -> String {
     });
     held.collect::<Vec<_>>().join("  ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(runs: u32, passed_runs: u32) -> Row {
+        Row { scenario: "some-story", runs, passed_runs, seconds: 1.0, views: Vec::new() }
+    }
+
+    #[test]
+    fn a_report_is_a_success_only_if_something_was_played_and_every_run_passed() {
+        assert!(!Report::default().is_success(), "nothing was played");
+        assert!(Report { rows: vec![row(1, 1), row(20, 20)] }.is_success());
+        assert!(!Report { rows: vec![row(1, 1), row(20, 19)] }.is_success());
+        assert!(!Report { rows: vec![row(0, 0)] }.is_success(), "played no time");
+    }
+
+    #[test]
+    fn a_failure_is_counted_and_says_in_how_many_runs() {
+        let text = Report { rows: vec![row(1, 1), row(20, 19)] }.to_string();
+        assert!(text.contains("FAILED 19/20"), "{text}");
+        assert!(text.ends_with("1 passed, 1 failed"), "{text}");
+    }
+}

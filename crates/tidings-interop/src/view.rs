@@ -182,3 +182,38 @@ impl PythonKeyValue {
         (self.key, Held { value: self.value, version: self.version, status })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SNAPSHOT: &str = r#"{
+        "self": {"name": "a", "generation_id": 1, "host": "h", "port": 1, "tls_name": null},
+        "live": [{"name": "a", "generation_id": 1, "host": "h", "port": 1, "tls_name": null}],
+        "nodes": [
+            {"node_id": {"name": "b", "generation_id": 10, "host": "h", "port": 2, "tls_name": "b.example"},
+             "heartbeat": 3, "max_version": 5, "last_gc_version": 1, "key_count": 3, "key_values": [
+                {"key": "set", "value": "1", "version": 2, "status": "SET"},
+                {"key": "deleted", "value": "", "version": 4, "status": "DELETED"},
+                {"key": "fading", "value": "2", "version": 5, "status": "DELETE_AFTER_TTL"}]},
+            {"node_id": {"name": "b", "generation_id": 9, "host": "h", "port": 2, "tls_name": null},
+             "heartbeat": 7, "max_version": 0, "last_gc_version": 0, "key_count": 0, "key_values": []}
+        ]
+    }"#;
+
+    #[test]
+    fn a_snapshot_of_python_becomes_a_view_with_its_statuses() {
+        let view = View::from(serde_json::from_str::<PythonSnapshot>(SNAPSHOT).unwrap());
+        assert!(view.live.contains(&NodeId::new("a", 1, Address::new("h", 1))) && view.live.len() == 1);
+        assert!(view.reads("b", "set", "1") && view.reads("b", "fading", "2"));
+        assert!(!view.reads("b", "deleted", "") && view.lacks("b", "deleted") && view.lacks("b", "never set"));
+        assert!(!view.lacks("b", "fading") && view.has_status("b", "fading", ValueStatus::DeleteAfterTtl));
+    }
+
+    #[test]
+    fn a_name_stands_for_its_newest_generation() {
+        let view = View::from(serde_json::from_str::<PythonSnapshot>(SNAPSHOT).unwrap());
+        assert_eq!(view.replica("b").map(|replica| replica.heartbeat), Some(3));
+        assert!(view.replica("c").is_none());
+    }
+}

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use tokio::time::sleep;
 
 use crate::member::Kind;
 use crate::mixed_cluster::{MixedCluster, Setup};
 use crate::view::{Detail, Replica};
+
+const NEWS: Duration = Duration::from_secs(20);
 
 const KEYS: usize = 5_000;
 
@@ -19,50 +22,83 @@ pub(super) fn ten_members() -> Setup {
     Setup { python: 5, ours: 5, ..Setup::default() }
 }
 
-/// Python nodes between the owner and ours, who relay what they did not get whole.
+/// Four Python nodes, an owner beside them, and two of ours from the start; two more of ours come later.
 pub(super) fn relays() -> Setup {
     Setup { python: 4, ours: 2, ..Setup::default() }
 }
 
-pub(super) async fn ten(cluster: &mut MixedCluster) -> Result<()> {
-    let everyone = cluster.node_ids();
-    for node_id in &everyone {
-        cluster.member(node_id.name())?.set("who", node_id.name()).await?;
-    }
-    cluster.everyone_is_live().await?;
-    cluster
-        .until("a key of everyone's own is everywhere", Duration::from_secs(10), |view| {
-            everyone.iter().all(|node_id| view.reads(node_id.name(), "who", node_id.name()))
-        })
-        .await
-}
-
-/// The owner goes on writing while its first 5,000 keys are still under way.
+/// Those of ours who come later know but a relay at first, and hear of the owner's keys from it, with holes.
 pub(super) async fn python_owner(cluster: &mut MixedCluster) -> Result<()> {
-    cluster.everyone_is_live().await?;
-    let owner = cluster.python("py-2")?;
-    let mut truth = pairs();
-    owner.set_many(&truth).await?;
-    cluster.tell(format_args!("py-2 sets {KEYS} keys, {} bytes, and goes on writing", bytes_of(&truth)));
+    let mut truth = holes_at_the_relays(cluster).await?;
+    for name in ["ours-late-1", "ours-late-2"] {
+        let mut spec = cluster.new_spec(Kind::Ours, name)?;
+        spec.seeds = vec![cluster.python("py-1")?.node_id().gossip_advertise_addr().clone()];
+        cluster.join(spec).await?;
+    }
 
+    let owner = cluster.python("py-owner")?;
     for number in 0..100 {
-        let (key, value) = (format!("later {number:03}"), format!("written in step {number}"));
+        let (key, value) = (format!("later still {number:03}"), format!("written in step {number}"));
         owner.set(&key, &value).await?;
         truth.insert(key, value);
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        sleep(Duration::from_millis(50)).await;
     }
     let result = cluster
         .wait("every key of it is at each of ours", ALL_NEWS)
         .among(Kind::Ours)
-        .until(|view| view.replica("py-2").is_some_and(|replica| missing(&truth, replica) == 0))
+        .until(|view| view.replica("py-owner").is_some_and(|replica| missing(&truth, replica) == 0))
         .await;
-    tell_what_is_missing(cluster, "py-2", &truth).await?;
+    tell_what_is_missing(cluster, "py-owner", &truth).await?;
     result
+}
+
+/// What it leaves is incomplete at everyone, and can be completed by nobody.
+pub(super) async fn an_owner_dies_and_leaves_holes(cluster: &mut MixedCluster) -> Result<()> {
+    let truth = holes_at_the_relays(cluster).await?;
+    tell_what_is_missing(cluster, "py-owner", &truth).await?;
+    cluster.crash("py-owner").await?;
+    let survivors = cluster.node_ids();
+    cluster
+        .wait("it is dead at all others", Duration::from_secs(40))
+        .counting_keys()
+        .until(|view| view.live == survivors)
+        .await
+}
+
+/// An owner sets 5,000 keys and, once every Python node believes that it has them, 300 more, which reach them all.
+/// Gives all of them.
+async fn holes_at_the_relays(cluster: &mut MixedCluster) -> Result<BTreeMap<String, String>> {
+    let mut spec = cluster.new_spec(Kind::Python, "py-owner")?;
+    // Python nodes refuse its packets otherwise: with its delta at the limit a packet is over it.
+    spec.max_payload_bytes = 60_000;
+    cluster.join(spec).await?;
+    cluster.everyone_is_live().await?;
+
+    let owner = cluster.python("py-owner")?;
+    let mut truth = pairs("item", KEYS);
+    owner.set_many(&truth).await?;
+    cluster.tell(format_args!("py-owner sets {KEYS} keys, {} bytes", bytes_of(&truth)));
+    cluster
+        .wait("every Python node believes that it has them", NEWS)
+        .among(Kind::Python)
+        .counting_keys()
+        .until(|view| view.replica("py-owner").is_some_and(|replica| replica.max_version >= KEYS as u64))
+        .await?;
+
+    let further = pairs("further item", 300);
+    owner.set_many(&further).await?;
+    cluster
+        .wait("300 further ones are at every Python node", NEWS)
+        .among(Kind::Python)
+        .until(|view| view.replica("py-owner").is_some_and(|replica| missing(&further, replica) == 0))
+        .await?;
+    truth.extend(further);
+    Ok(truth)
 }
 
 pub(super) async fn our_owner(cluster: &mut MixedCluster) -> Result<()> {
     cluster.everyone_is_live().await?;
-    let truth = pairs();
+    let truth = pairs("item", KEYS);
     cluster.member("ours-2")?.set_many(&truth).await?;
     cluster.tell(format_args!("ours-2 sets {KEYS} keys, {} bytes", bytes_of(&truth)));
 
@@ -80,9 +116,9 @@ pub(super) async fn our_owner(cluster: &mut MixedCluster) -> Result<()> {
         .await
 }
 
-/// 5,000 keys of about 80 bytes each with its value.
-fn pairs() -> BTreeMap<String, String> {
-    (0..KEYS).map(|number| (format!("item/{number:05}"), format!("{number:064}"))).collect()
+/// Keys of about 80 bytes each with its value.
+fn pairs(name: &str, count: usize) -> BTreeMap<String, String> {
+    (0..count).map(|number| (format!("{name}/{number:05}"), format!("{number:064}"))).collect()
 }
 
 fn bytes_of(pairs: &BTreeMap<String, String>) -> usize {

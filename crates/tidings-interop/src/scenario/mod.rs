@@ -102,7 +102,7 @@ pub(crate) const ALL: &[Scenario] = &[
         about: "5 Python nodes and 5 of ours: everyone is live at everyone, with everyone's key",
         runs: 1,
         setup: large::ten_members,
-        play: |cluster| Box::pin(large::ten(cluster)),
+        play: |cluster| Box::pin(membership::everyone_live(cluster)),
     },
     Scenario {
         name: "python-5000-keys",
@@ -183,10 +183,17 @@ pub(crate) const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "cost",
-        about: "what a Python node among 5 of its kind and 5 of ours has to do, against one among 10 of its kind",
+        about: "what 5 Python nodes have to do beside 5 of ours, against beside 5 more of their own kind",
         runs: 1,
-        setup: large::ten_members,
-        play: |cluster| Box::pin(cost::beside_ten_python_nodes(cluster)),
+        setup: cost::setup,
+        play: |cluster| Box::pin(cost::steady(cluster)),
+    },
+    Scenario {
+        name: "cost-dead-owner",
+        about: "the same when an owner has died whose keys all Python nodes hold with holes",
+        runs: 1,
+        setup: cost::setup,
+        play: |cluster| Box::pin(cost::dead_owner(cluster)),
     },
 ];
 
@@ -233,11 +240,23 @@ impl Scenario {
         };
         let views = cluster.views().await;
         let result = match (&views, played) {
-            (_, Err(error)) => Err(error),
+            (_, Err(error)) => {
+                tell_last_words(&cluster);
+                Err(error)
+            }
             (Err(error), Ok(())) => Err(anyhow::anyhow!("at the end: {error:#}")),
             (Ok(_), Ok(())) => no_python_node_is_at_a_loss(&cluster).await,
         };
         (views.unwrap_or_default(), result)
+    }
+}
+
+/// What Python nodes complained of, beside a failure.
+fn tell_last_words(cluster: &MixedCluster) {
+    for peer in cluster.python_peers() {
+        if let Some(text) = peer.last_words() {
+            cluster.tell(format_args!("{} wrote to its standard error:{text}", peer.node_id()));
+        }
     }
 }
 

@@ -86,6 +86,11 @@ impl Peer {
         self.liveness
     }
 
+    /// Whether it was heard of but has not been live yet.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.liveness == Liveness::Dead && !self.announced && !self.is_superseded()
+    }
+
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded_at.is_some()
     }

@@ -216,7 +216,7 @@ impl Node {
     }
 
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
-    /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is live, after ten rounds at the latest.
+    /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is known, after four rounds at the latest.
     /// Stop the node then; until then drive it on. A second call does nothing.
     pub fn leave(&mut self, now: Instant) {
         let at = self.moment(now);

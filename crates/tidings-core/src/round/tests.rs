@@ -99,10 +99,10 @@ fn a_seed_is_always_tried_while_nobody_is_live() {
 
 #[test]
 fn no_seed_on_top_where_one_is_among_the_chosen_unless_there_are_more_seeds_than_live_nodes() {
-    // Both live nodes are seeds and are always chosen: two live, two seeds, so none on top.
-    let counts = Counts::of_nodes(&nodes("live", 2), &[], &["live0", "live1"]);
-    assert_eq!(counts.by_number, BTreeMap::from([(2, ROUNDS)]));
-    // A third seed that is not there: 3 / 2 is certain, and it is drawn one time in three.
+    // "live0" is not among three of four one time in four; then 2 / 4 for a seed, and half of them for "away".
+    let counts = Counts::of_nodes(&nodes("live", 4), &[], &["live0", "away"]);
+    counts.assert_share("away", 0.25 * 0.5 * 0.5);
+    // Three seeds and two live nodes: 3 / 2 is certain, and "away" is drawn one time in three.
     let counts = Counts::of_nodes(&nodes("live", 2), &[], &["live0", "live1", "away"]);
     counts.assert_share("away", 1.0 / 3.0);
 }

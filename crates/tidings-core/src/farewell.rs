@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::id::{Address, NodeId};
-use crate::membership::Membership;
+use crate::membership::{Membership, Peer};
 use crate::rng::Random;
 use crate::snapshot::Liveness;
 use crate::time::Instant;
 
 /// How many gossip rounds the farewell may take.
-const ROUNDS: u32 = 10;
+pub(crate) const ROUNDS: u32 = 4;
 
 /// At least so many nodes are told, if there are as many: one of them may fail before it passes the word on.
 const MIN_TOLD: usize = 3;
@@ -28,9 +28,8 @@ pub(crate) struct Farewell {
 
 impl Farewell {
     pub(crate) fn new(now: Instant, membership: &Membership, config: &Config) -> Farewell {
-        let live = membership.with_liveness(Liveness::Live).count();
         Farewell {
-            wanted: live.min(config.gossip_count.max(MIN_TOLD)),
+            wanted: candidates(membership).len().min(config.gossip_count.max(MIN_TOLD)),
             told: BTreeSet::new(),
             tried: BTreeSet::new(),
             pending: 0,
@@ -46,11 +45,11 @@ impl Farewell {
         self.told.len()
     }
 
-    /// Whom to dial now: live nodes not tried yet, as many as are still to be told.
+    /// Whom to dial now: candidates not tried yet, as many as are still to be told.
     pub(crate) fn targets(&mut self, membership: &Membership, random: &mut Random) -> Vec<Address> {
         let missing = self.wanted.saturating_sub(self.told.len() + self.pending);
-        let live = membership.with_liveness(Liveness::Live).map(|(id, _)| id.gossip_advertise_addr().clone());
-        let mut targets: Vec<Address> = live.filter(|address| !self.tried.contains(address)).collect();
+        let mut targets = candidates(membership);
+        targets.retain(|address| !self.tried.contains(address));
         random.choose(&mut targets, missing);
         targets.truncate(missing);
         self.tried.extend(targets.iter().cloned());
@@ -75,6 +74,16 @@ impl Farewell {
     pub(crate) fn is_over(&self, now: Instant) -> bool {
         self.told.len() >= self.wanted || now >= self.deadline
     }
+}
+
+/// Who can be told: the live nodes; where none is, those just heard of, which may have seen this node live already.
+fn candidates(membership: &Membership) -> Vec<Address> {
+    let address = |(id, _): (&NodeId, &Peer)| id.gossip_advertise_addr().clone();
+    let live: Vec<Address> = membership.with_liveness(Liveness::Live).map(address).collect();
+    if !live.is_empty() {
+        return live;
+    }
+    membership.iter().filter(|(_, peer)| peer.is_unproven()).map(address).collect()
 }
 
 #[cfg(test)]
@@ -150,13 +159,21 @@ mod tests {
     }
 
     #[test]
-    fn it_is_over_at_once_with_nobody_live_and_after_ten_rounds_at_the_latest() {
-        let (farewell, _) = farewell_to(0);
-        assert!(farewell.is_over(NOW));
+    fn it_is_over_at_once_with_nobody_known_and_after_four_rounds_at_the_latest() {
+        let config = config("me");
+        let nobody = members(&config, &[], &[]);
+        assert!(Farewell::new(NOW, &nobody, &config).is_over(NOW));
         let (farewell, _) = farewell_to(2);
-        assert_eq!(farewell.deadline(), NOW + Duration::from_secs(10));
-        assert!(!farewell.is_over(NOW + Duration::from_millis(9_999)));
+        assert_eq!(farewell.deadline(), NOW + Duration::from_secs(4));
+        assert!(!farewell.is_over(NOW + Duration::from_millis(3_999)));
         assert!(farewell.is_over(farewell.deadline()));
+    }
+
+    #[test]
+    fn while_none_is_live_those_just_heard_of_are_told() {
+        let (mut farewell, membership) = farewell_to(0);
+        let targets = farewell.targets(&membership, &mut random(1));
+        assert_eq!(targets, [id("dead", 1).gossip_advertise_addr().clone()]);
     }
 
     #[test]

@@ -30,6 +30,10 @@ use crate::wire::{Message, Packet};
 /// Other clusters' ids that the user has been told of; further ones pass without an event.
 const MAX_OTHER_CLUSTERS: usize = 64;
 
+/// How much further than the peer that is heard first another peer may be about an earlier run of this node. Were the
+/// versions of this run among those of the earlier one, that other peer would not see the difference.
+const MOST_UNHEARD_VERSIONS: u64 = 1 << 20;
+
 /// All that a node knows, and how it is told to others.
 #[derive(Clone, Debug)]
 pub(crate) struct Gossip {
@@ -301,10 +305,10 @@ impl Gossip {
             membership.hear(&mut env, &entry, trusted);
         }
         let of_me = digest.entries.iter().find(|entry| entry.node_id == self_id);
-        if of_me.is_some() || !digest.partial {
-            if let Some(peer) = self.membership.get_mut(sender.id) {
-                peer.direct_word = Some((at.active, of_me.map_or(0, NodeDigest::complete_version)));
-            }
+        if (of_me.is_some() || !digest.partial)
+            && let Some(peer) = self.membership.get_mut(sender.id)
+        {
+            peer.direct_word = Some((at.active, of_me.map_or(0, NodeDigest::complete_version)));
         }
         if !sender.is_marked() {
             if of_me.is_some() {
@@ -326,14 +330,14 @@ impl Gossip {
                 return;
             }
         }
-        // Only this node raises its heartbeat, so a higher one is an earlier run's: then versions no higher than this
-        // run's stand for other values.
-        let is_earlier_run = entry.heartbeat > own_heartbeat;
-        if is_earlier_run {
+        // Nobody else raises this node's heartbeat: a higher one is from an earlier run, and so may be what the peer holds
+        // of it, even where the versions of both runs agree.
+        let is_from_earlier_run = entry.heartbeat > own_heartbeat;
+        if is_from_earlier_run {
             self.own.heartbeat = entry.heartbeat + 1;
         }
-        if version > own_version || (is_earlier_run && version > 0) {
-            self.own.move_past(version);
+        if is_from_earlier_run || version > own_version {
+            self.own.move_past(version + MOST_UNHEARD_VERSIONS);
             self.stats.republished += 1;
         } else if entry.last_gc_version > own_gc {
             let mut changes = Vec::new();

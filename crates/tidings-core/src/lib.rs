@@ -117,6 +117,7 @@ mod exchange;
 mod farewell;
 mod gossip;
 mod id;
+pub mod invariants;
 mod limits;
 mod membership;
 mod node;

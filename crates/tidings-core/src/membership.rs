@@ -30,10 +30,9 @@ impl Env<'_> {
         self.events.push(kind, self.stats);
     }
 
-    /// Tells of the user's keys; the reserved ones are the protocol's own affair.
+    /// Tells of changed keys, but not of those that are the protocol's own.
     pub(crate) fn tell_changes(&mut self, node: &NodeId, changes: Vec<KeyChange>) {
-        for KeyChange { key, old, new } in changes.into_iter().filter(|change| !change.key.starts_with(RESERVED_PREFIX))
-        {
+        for KeyChange { key, old, new } in changes.into_iter().filter(|c| !c.key.starts_with(RESERVED_PREFIX)) {
             self.tell(EventKind::KeyChanged { node: node.clone(), key, old, new });
         }
     }
@@ -87,6 +86,11 @@ impl Peer {
         self.liveness
     }
 
+    /// Whether it was heard of but has not been live yet.
+    pub(crate) fn is_unproven(&self) -> bool {
+        self.liveness == Liveness::Dead && !self.announced && !self.is_superseded()
+    }
+
     pub(crate) fn is_superseded(&self) -> bool {
         self.superseded_at.is_some()
     }
@@ -118,10 +122,14 @@ impl Peer {
 }
 
 /// What is remembered of a forgotten node, so that older news does not bring it back.
+///
+/// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
+/// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
 #[derive(Clone, Debug)]
 struct Forgotten {
     heartbeat: u64,
-    until: Instant,
+    /// When it was forgotten: the oldest give way.
+    at: Instant,
     /// When its heartbeat last went up, and how often in a row.
     beat_at: Instant,
     beats: u32,
@@ -207,11 +215,11 @@ impl Membership {
     /// Takes in a node heard of for the first time, or again. False: it stays out.
     fn admit(&mut self, env: &mut Env<'_>, entry: &NodeDigest) -> bool {
         let id = &entry.node_id;
-        if let Some(forgotten) = self.forgotten.get_mut(id) {
-            if !forgotten.is_back(env, entry.heartbeat) {
-                env.stats.forgotten_ignored += 1;
-                return false;
-            }
+        if let Some(forgotten) = self.forgotten.get_mut(id)
+            && !forgotten.is_back(env, entry.heartbeat)
+        {
+            env.stats.forgotten_ignored += 1;
+            return false;
         }
         if self.peers.len() >= env.config.limits.max_nodes {
             env.stats.nodes_refused += 1;
@@ -363,18 +371,16 @@ impl Membership {
                 self.forget(env, id);
             }
         }
-        self.forgotten.retain(|_, forgotten| env.now < forgotten.until);
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
         let Some(peer) = self.peers.remove(id) else { return };
         if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
-            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.until).map(|(oldest, _)| oldest.clone());
+            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.forgotten.remove(&oldest));
         }
-        let until = env.now + env.config.failure_detector.dead_node_grace_period;
         let heartbeat = peer.heartbeat;
-        self.forgotten.insert(id.clone(), Forgotten { heartbeat, until, beat_at: env.active, beats: 0 });
+        self.forgotten.insert(id.clone(), Forgotten { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
         if peer.announced {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }

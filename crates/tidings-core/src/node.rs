@@ -216,7 +216,7 @@ impl Node {
     }
 
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
-    /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is live, after ten rounds at the latest.
+    /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is known, after four rounds at the latest.
     /// Stop the node then; until then drive it on. A second call does nothing.
     pub fn leave(&mut self, now: Instant) {
         let at = self.moment(now);
@@ -481,10 +481,11 @@ impl Node {
     /// This node dialled itself: not again by that address.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
-        if let Stage::SynAck { to } = stage {
-            if self.own_addresses.len() < MAX_OWN_ADDRESSES && !self.own_addresses.contains(to) {
-                self.own_addresses.push(to.clone());
-            }
+        if let Stage::SynAck { to } = stage
+            && self.own_addresses.len() < MAX_OWN_ADDRESSES
+            && !self.own_addresses.contains(to)
+        {
+            self.own_addresses.push(to.clone());
         }
     }
 
@@ -493,10 +494,10 @@ impl Node {
         let Some(farewell) = &mut self.farewell else { return };
         let targets = farewell.targets(membership, random);
         for target in targets {
-            if !self.dial(at, target, true) {
-                if let Some(farewell) = &mut self.farewell {
-                    farewell.exchange_over(None, true);
-                }
+            if !self.dial(at, target, true)
+                && let Some(farewell) = &mut self.farewell
+            {
+                farewell.exchange_over(None, true);
             }
         }
     }

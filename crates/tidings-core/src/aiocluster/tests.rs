@@ -72,7 +72,7 @@ fn one_of_us_is_taken_at_its_word() {
 #[test]
 fn defect_1_a_relay_with_holes_is_shown_the_highest_version_heard_and_the_owner_the_complete_one() {
     let owner = id("owner", 1);
-    let mut membership = members(&config("me"), &[owner.clone()], &[]);
+    let mut membership = members(&config("me"), core::slice::from_ref(&owner), &[]);
     let peer = membership.get_mut(&owner).unwrap();
     assert_eq!(versions_to_show(peer, false), (0, None));
     peer.heard_version = 20;

@@ -93,7 +93,7 @@ impl core::error::Error for DecodeError {}
 ///
 /// A node delta ends before its first wrong key-value, one whose version does not increase included, and then has no
 /// `max_version`: what comes after is not known to be complete. A digest that is cut off at its limit is
-/// [`partial`](Digest::partial).
+/// [`partial`](crate::digest::Digest::partial).
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeError> {
     if bytes.len() > limits.max_packet_bytes {
         return Err(DecodeError::TooLong { len: bytes.len(), limit: limits.max_packet_bytes });
@@ -116,7 +116,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeErro
             _ => {}
         }
     }
-    let (message, skipped_entries) = body.ok_or(DecodeError::NoMessage)?.finish(limits)?;
+    let (message, skipped_entries) = body.ok_or(DecodeError::NoMessage)?.finish()?;
     Ok(Decoded { packet: Packet { cluster_id, protocol_revision, message }, skipped_entries })
 }
 
@@ -151,7 +151,7 @@ impl Body {
         Ok(())
     }
 
-    fn finish(self, limits: &DecodeLimits) -> Result<(Message, usize), DecodeError> {
+    fn finish(self) -> Result<(Message, usize), DecodeError> {
         let (delta, skipped_from_delta) = self.delta.finish();
         if self.arm == tag::packet::ACK {
             return Ok((Message::Ack { delta }, skipped_from_delta));
@@ -159,7 +159,7 @@ impl Body {
         if self.arm == tag::packet::BAD_CLUSTER {
             return Ok((Message::BadCluster, 0));
         }
-        let (digest, skipped_from_digest) = self.digest.finish(limits)?;
+        let (digest, skipped_from_digest) = self.digest.finish()?;
         let message = match self.arm {
             tag::packet::SYN => Message::Syn { digest },
             _ => Message::SynAck { digest, delta },

@@ -23,6 +23,7 @@ use crate::wire::{DecodeError, tag};
 pub(super) struct DigestReader {
     digest: Digest,
     nodes: BTreeSet<NodeId>,
+    cut_off: bool,
     skipped: usize,
 }
 
@@ -43,6 +44,7 @@ impl DigestReader {
 
     fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
         if self.digest.entries.len() >= limits.max_digest_entries {
+            self.cut_off = true;
             self.skipped += 1;
             return Ok(());
         }
@@ -55,16 +57,14 @@ impl DigestReader {
     }
 
     /// The digest, and how many entries it is without.
-    pub(super) fn finish(self, limits: &DecodeLimits) -> Result<(Digest, usize), DecodeError> {
+    pub(super) fn finish(self) -> Result<(Digest, usize), DecodeError> {
         let mut digest = self.digest;
         if digest.entries.is_empty() {
             return Err(DecodeError::NoSender);
         }
         // Cut off here, an absent node may well have been asked about. Not so where an entry was wrong: we hold no
         // state of a node that has a wrong id, and its peers would look partial for ever.
-        if self.skipped > 0 && digest.entries.len() >= limits.max_digest_entries {
-            digest.partial = true;
-        }
+        digest.partial |= self.cut_off;
         Ok((digest, self.skipped))
     }
 }

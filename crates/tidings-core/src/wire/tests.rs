@@ -1,69 +1,20 @@
-//! Reading and writing against prost's own reading and writing, and every limit at it and past it.
+//! What is wrong with a packet or an entry, and every limit at it and past it.
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use proptest::prelude::*;
 use prost::Message as _;
 
-use super::arbitrary;
 use super::generated::packet_pb::Msg;
 use super::generated::*;
 use super::*;
-use crate::delta::{KeyValueUpdate, NodeDelta};
-use crate::digest::NodeDigest;
-use crate::id::NodeId;
+use crate::delta::NodeDelta;
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
 
-proptest! {
-    #[test]
-    fn what_we_write_prost_reads_and_the_sizes_are_exact(packet in arbitrary::packet()) {
-        let bytes = encode(&packet);
-        prop_assert_eq!(bytes.len(), packet.encoded_len());
-        let pb = PacketPb::decode(bytes.clone()).unwrap();
-        prop_assert_eq!(&pb, &packet_pb(&packet));
-        prop_assert_eq!(pb.encoded_len(), bytes.len());
-    }
-
-    #[test]
-    fn what_prost_writes_we_read(packet in arbitrary::packet()) {
-        let bytes = packet_pb(&packet).encode_to_vec();
-        prop_assert_eq!(decode(&bytes, &wide()), Ok(Decoded { packet, skipped_entries: 0 }));
-    }
-
-    #[test]
-    fn what_we_write_we_read(packet in arbitrary::packet()) {
-        let bytes = encode(&packet);
-        prop_assert_eq!(decode(&bytes, &wide()), Ok(Decoded { packet, skipped_entries: 0 }));
-    }
-
-    #[test]
-    fn two_packets_in_a_row_are_merged_as_prost_merges_them(
-        first in arbitrary::packet(),
-        second in arbitrary::packet(),
-    ) {
-        let bytes = [encode(&first), encode(&second)].concat();
-        let merged = packet_pb_without_repeated_nodes(PacketPb::decode(bytes.as_slice()).unwrap());
-        let decoded = decode(&bytes, &wide()).unwrap();
-        prop_assert_eq!(packet_pb(&decoded.packet), merged);
-    }
-
-    #[test]
-    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode(&bytes, &DecodeLimits::default());
-    }
-
-    #[test]
-    fn a_packet_cut_off_anywhere_is_read_as_prost_reads_it(packet in arbitrary::packet(), cut in any::<prop::sample::Index>()) {
-        let bytes = encode(&packet);
-        let bytes = &bytes[..cut.index(bytes.len() + 1)];
-        let not_protobuf = matches!(decode(bytes, &wide()), Err(DecodeError::NotProtobuf { message: _ }));
-        prop_assert_eq!(not_protobuf, PacketPb::decode(bytes).is_err());
-    }
-}
+mod against_prost;
 
 #[test]
 fn the_fields_go_out_in_the_order_of_their_numbers() {
@@ -140,6 +91,15 @@ fn a_digest_over_its_limit_is_cut_off_and_so_partial() {
     assert_eq!((digest.entries.len(), skipped, digest.partial), (4, 0, false));
     let (digest, skipped) = decode_digest(&bytes, &DecodeLimits { max_digest_entries: 3, ..DecodeLimits::default() });
     assert_eq!((names(&digest), skipped, digest.partial), (vec!["a", "b", "c"], 1, true));
+}
+
+#[test]
+fn what_is_left_out_of_a_synack_is_counted_in_both_parts() {
+    let digest = DigestPb { node_digests: vec![entry("a"), entry("a")], partial: false };
+    let delta = DeltaPb { node_deltas: vec![NodeDeltaPb::default(), node_delta(vec![key_value(0), key_value(2)])] };
+    let synack = SynAckPb { digest: Some(digest), delta: Some(delta) };
+    let bytes = PacketPb { msg: Some(Msg::Synack(synack)), ..bad_cluster() }.encode_to_vec();
+    assert_eq!(decode(&bytes, &DecodeLimits::default()).map(|decoded| decoded.skipped_entries), Ok(1 + 1 + 2));
 }
 
 #[test]
@@ -268,6 +228,51 @@ fn an_unmarked_peer_has_revision_zero_and_none_of_our_fields() {
     assert_eq!(entry.complete_version(), 1);
 }
 
+#[test]
+fn fields_that_we_do_not_know_are_ignored_everywhere() {
+    let unknown = [0x98, 0x7d, 1, 0xa2, 0x7d, 1, b'x'];
+    let with_unknown = |tag, body: &[u8]| nested(tag, &[body, &unknown[..]].concat());
+    let digest_entry = with_unknown(tag::digest::NODE_DIGESTS, &entry("a").encode_to_vec());
+    let node_delta = node_delta(vec![key_value(2)]).encode_to_vec();
+    let delta = with_unknown(tag::message::DELTA, &with_unknown(tag::delta::NODE_DELTAS, &node_delta));
+    let digest = with_unknown(tag::message::DIGEST, &digest_entry);
+    let bytes = [with_unknown(tag::packet::SYNACK, &[digest, delta].concat()), unknown.to_vec()].concat();
+    let Decoded { packet, skipped_entries: 0 } = decode(&bytes, &DecodeLimits::default()).unwrap() else { panic!() };
+    let Message::SynAck { digest, delta } = packet.message else { panic!() };
+    assert_eq!((names(&digest), versions(&delta.node_deltas[0])), (vec!["a"], vec![2]));
+}
+
+#[test]
+fn a_field_of_another_type_than_the_schema_s_is_an_error() {
+    let varint = |tag: u8| vec![tag << 3, 1];
+    let in_digest = |bytes: Vec<u8>| nested(tag::packet::SYN, &nested(tag::message::DIGEST, &bytes));
+    let in_delta = |bytes: Vec<u8>| nested(tag::packet::ACK, &nested(tag::message::DELTA, &bytes));
+    let in_node_delta = |bytes: Vec<u8>| in_delta(nested(tag::delta::NODE_DELTAS, &bytes));
+    let cases = [
+        (varint(1), "PacketPb"),
+        (varint(2), "PacketPb"),
+        (nested(tag::packet::PROTOCOL_REVISION, b"1"), "PacketPb"),
+        (nested(tag::packet::SYN, &varint(2)), "SynPb"),
+        (nested(tag::packet::SYNACK, &varint(3)), "SynAckPb"),
+        (nested(tag::packet::ACK, &varint(3)), "AckPb"),
+        (in_digest(varint(1)), "DigestPb"),
+        (in_digest(nested(tag::digest::PARTIAL, b"1")), "DigestPb"),
+        (in_digest(nested(tag::digest::NODE_DIGESTS, &varint(1))), "NodeDigestPb"),
+        (in_delta(varint(1)), "DeltaPb"),
+        (in_node_delta(varint(1)), "NodeDeltaPb"),
+        (in_node_delta(nested(tag::node_delta::NODE_ID, &varint(1))), "NodeIdPb"),
+        (in_node_delta(nested(tag::node_delta::MAX_VERSION, b"1")), "NodeDeltaPb"),
+        (in_node_delta(nested(tag::node_delta::SENDER_COMPLETE_VERSION, b"1")), "NodeDeltaPb"),
+    ];
+    for (bytes, message) in cases {
+        assert_eq!(decode(&bytes, &wide()), Err(DecodeError::NotProtobuf { message }), "{bytes:?}");
+        assert!(PacketPb::decode(&bytes[..]).is_err(), "prost reads {bytes:?}");
+    }
+    let key_value = [entry("a").node_id.map(|id| nested(1, &id.encode_to_vec())).unwrap(), nested(4, &varint(1))];
+    let message = "KeyValueUpdatePb";
+    assert_eq!(decode(&in_node_delta(key_value.concat()), &wide()), Err(DecodeError::NotProtobuf { message }));
+}
+
 fn wide() -> DecodeLimits {
     DecodeLimits { max_packet_bytes: usize::MAX, ..DecodeLimits::default() }
 }
@@ -368,77 +373,4 @@ fn nested(tag: u32, body: &[u8]) -> Vec<u8> {
     prost::encoding::encode_varint(body.len() as u64, &mut out);
     out.extend_from_slice(body);
     out
-}
-
-fn packet_pb_without_repeated_nodes(mut pb: PacketPb) -> PacketPb {
-    let digest = match &mut pb.msg {
-        Some(Msg::Syn(SynPb { digest })) | Some(Msg::Synack(SynAckPb { digest, .. })) => digest,
-        _ => return pb,
-    };
-    let mut seen = Vec::new();
-    if let Some(digest) = digest {
-        digest.node_digests.retain(|entry| {
-            let is_new = !seen.contains(&entry.node_id);
-            seen.push(entry.node_id.clone());
-            is_new
-        });
-    }
-    pb
-}
-
-fn packet_pb(packet: &Packet) -> PacketPb {
-    let msg = match &packet.message {
-        Message::Syn { digest } => Msg::Syn(SynPb { digest: Some(digest_pb(digest)) }),
-        Message::SynAck { digest, delta } => {
-            Msg::Synack(SynAckPb { digest: Some(digest_pb(digest)), delta: Some(delta_pb(delta)) })
-        }
-        Message::Ack { delta } => Msg::Ack(AckPb { delta: Some(delta_pb(delta)) }),
-        Message::BadCluster => Msg::BadCluster(BadClusterPb {}),
-    };
-    PacketPb { cluster_id: packet.cluster_id.to_string(), protocol_revision: packet.protocol_revision, msg: Some(msg) }
-}
-
-fn digest_pb(digest: &Digest) -> DigestPb {
-    let entry_pb = |entry: &NodeDigest| NodeDigestPb {
-        node_id: Some(node_id_pb(&entry.node_id)),
-        heartbeat: entry.heartbeat,
-        last_gc_version: entry.last_gc_version,
-        max_version: entry.max_version,
-        complete_version: entry.complete_version,
-        protocol_revision: entry.protocol_revision,
-        released_version: entry.released_version,
-    };
-    DigestPb { node_digests: digest.entries.iter().map(entry_pb).collect(), partial: digest.partial }
-}
-
-fn delta_pb(delta: &Delta) -> DeltaPb {
-    let key_value_pb = |update: &KeyValueUpdate| KeyValueUpdatePb {
-        key: update.key.to_string(),
-        value: update.value.to_string(),
-        version: update.version,
-        status: match update.status {
-            ValueStatus::Set => 0,
-            ValueStatus::Deleted => 1,
-            ValueStatus::DeleteAfterTtl => 2,
-        },
-    };
-    let node_delta_pb = |node_delta: &NodeDelta| NodeDeltaPb {
-        node_id: Some(node_id_pb(&node_delta.node_id)),
-        from_version_excluded: node_delta.from_version_excluded,
-        last_gc_version: node_delta.last_gc_version,
-        key_values: node_delta.key_values.iter().map(key_value_pb).collect(),
-        max_version: node_delta.max_version,
-        sender_complete_version: node_delta.sender_complete_version,
-    };
-    DeltaPb { node_deltas: delta.node_deltas.iter().map(node_delta_pb).collect() }
-}
-
-fn node_id_pb(node_id: &NodeId) -> NodeIdPb {
-    let address = node_id.gossip_advertise_addr();
-    NodeIdPb {
-        name: node_id.name().into(),
-        generation_id: node_id.generation_id(),
-        gossip_advertise_addr: Some(AddressPb { host: address.host().into(), port: address.port().into() }),
-        tls_name: node_id.tls_name().unwrap_or_default().into(),
-    }
 }

@@ -230,6 +230,7 @@ fn many_keys_of_many_lifetimes_end_each_at_its_time() {
         own.own.expire_lifetimes(deadline, &mut own.changes);
         ended.push((deadline, own.own.state().len()));
     }
-    let each: Vec<(Instant, usize)> = (1..=100).map(|number| (secs(number), 100 - number as usize)).collect();
+    let each: Vec<(Instant, usize)> =
+        (1..=100).zip((0..100).rev()).map(|(number, left)| (secs(number), left)).collect();
     assert_eq!(ended, each);
 }

@@ -1,0 +1,104 @@
+//! Nodes find each other and see what each says of itself.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use tidings_driver::core::{EventKind, Lifetime, ValueStatus};
+use tidings_driver::{Cluster, Runtime};
+
+use crate::peer::exchange;
+use crate::wait::{soon, until};
+use crate::{node, pair, sees, start, value_at};
+
+/// Three nodes that know one seed become a cluster, with the key-values they were started with.
+pub async fn three_nodes_form_from_one_seed<R: Runtime>() {
+    let first = start(node::<R>("first").key_value("cluster", "1")).await;
+    let seed = first.local_addr().to_string();
+    let second = start(node::<R>("second").seed(&seed).key_values([("cluster", "2"), ("zone", "b")])).await;
+    let third = start(node::<R>("third").seeds([&seed]).key_value("cluster", "3")).await;
+
+    let nodes = [&first, &second, &third];
+    let all_see_all = || nodes.iter().all(|a| nodes.iter().all(|b| sees(a, b)));
+    until::<R>("all are alive at all", all_see_all).await;
+    let hold = |observer: &Cluster<R>| {
+        (1..).zip(nodes).all(|(number, owner)| value_at(observer, owner, "cluster") == Some(number.to_string()))
+    };
+    until::<R>("all hold all keys", || nodes.iter().all(|observer| hold(observer))).await;
+
+    assert_eq!(third.live_nodes().first(), Some(third.id()), "a node is first in its own list");
+    assert_eq!(third.live_nodes().len(), 3);
+    assert_eq!(value_at(&third, &second, "zone").as_deref(), Some("b"));
+    assert_eq!(first.stats().events.joined, 2);
+    let snapshot = second.snapshot();
+    assert_eq!((&*snapshot.cluster_id, snapshot.members.len()), ("conformance", 3));
+    let stats = third.stats();
+    assert!(stats.driver.dialled > 0 && stats.driver.bytes_sent > 0 && stats.driver.bytes_received > 0, "{stats:?}");
+    assert_eq!(stats.core.rejected.total(), 0, "{stats:?}");
+}
+
+/// A key that is set, changed and deleted is seen so at the other node, in both directions.
+pub async fn keys_set_changed_and_deleted_are_seen<R: Runtime>() {
+    let (first, second) = pair::<R>().await;
+    for (owner, observer) in [(&first, &second), (&second, &first)] {
+        let set = owner.set("colour", "red").expect("a short key");
+        until::<R>("the key is set there", || value_at(observer, owner, "colour").as_deref() == Some("red")).await;
+        assert_eq!(owner.set("colour", "red"), Ok(set), "the same value is no change");
+
+        let changed = owner.set("colour", "blue").expect("a short key");
+        assert!(changed > set);
+        until::<R>("the key is changed there", || value_at(observer, owner, "colour").as_deref() == Some("blue")).await;
+        assert_eq!(owner.get("colour").as_deref(), Some("blue"));
+
+        let deleted = owner.delete("colour").expect("a plain key").expect("it was set");
+        assert!(deleted > changed);
+        until::<R>("the key is deleted there", || value_at(observer, owner, "colour").is_none()).await;
+        assert_eq!(owner.get("colour"), None);
+        assert_eq!(owner.get_versioned("colour").map(|value| value.status), Some(ValueStatus::Deleted));
+        assert_eq!(owner.delete("colour"), Ok(None), "there is nothing left to delete");
+    }
+}
+
+/// A key with a lifetime of its own is deleted by its owner when that is over, long before the next round.
+pub async fn a_lifetime_ends_on_time<R: Runtime>() {
+    let lonely = start(node::<R>("lonely").gossip_interval(Duration::from_secs(3_600))).await;
+    assert!(exchange::<R>(lonely.local_addr()).await, "its task runs, and waits for the next round by now");
+    let mut events = lonely.subscribe_prefix("short");
+    let lifetime = Duration::from_millis(300);
+    lonely.set_with("short", "lived", Lifetime::For(lifetime)).expect("a short key");
+    let set_at = Instant::now();
+    assert_eq!(lonely.get("short").as_deref(), Some("lived"));
+    loop {
+        let event = soon::<R, _>("the key expires", events.next()).await.expect("the node runs").expect("no lag");
+        let EventKind::KeyChanged { new, .. } = event.kind else { continue };
+        if new.status == ValueStatus::Deleted {
+            break;
+        }
+    }
+    assert!(set_at.elapsed() >= lifetime, "{:?}", set_at.elapsed());
+    assert_eq!(lonely.get("short"), None);
+}
+
+/// A node that starts again with its name is a new run of it, and at once the one that counts.
+pub async fn a_restarted_node_supersedes_its_former_run<R: Runtime>() {
+    let (first, second) = pair::<R>().await;
+    let mut events = first.subscribe();
+    let (former, address) = (second.id().clone(), second.local_addr());
+    drop(second);
+    until::<R>("the former run's port is free", || TcpListener::bind(address).is_ok()).await;
+
+    let builder = node::<R>("second").listen(address.to_string()).seed(first.local_addr().to_string());
+    let second = start(builder.key_value("run", "2")).await;
+    assert!(second.id().generation_id() > former.generation_id(), "the wall clock orders the runs");
+
+    let expected = EventKind::NodeRestarted { old: former.clone(), new: second.id().clone() };
+    loop {
+        let event = soon::<R, _>("the restart is seen", events.next()).await.expect("the node runs").expect("no lag");
+        assert_ne!(event.kind, EventKind::NodeDied { node: second.id().clone() });
+        if event.kind == expected {
+            break;
+        }
+    }
+    until::<R>("the new run is alive", || sees(&first, &second)).await;
+    assert!(!first.live_nodes().contains(&former));
+    until::<R>("its key is seen", || value_at(&first, &second, "run").as_deref() == Some("2")).await;
+}

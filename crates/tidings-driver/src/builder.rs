@@ -1,0 +1,320 @@
+//! The settings of a node, and its start.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState};
+use tracing::Instrument;
+
+use crate::clock::Clock;
+use crate::cluster::Cluster;
+use crate::error::StartError;
+use crate::run::run;
+use crate::runtime::Runtime;
+use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:0";
+/// aiocluster's, for each of connecting, reading a packet, writing one.
+const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(3);
+/// A little more than reading, writing and reading again may take.
+const DEFAULT_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
+/// aiocluster's for its hooks.
+const DEFAULT_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// aiocluster's queue of hooks.
+const DEFAULT_EVENT_BUFFER: usize = 10_000;
+
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+const LARGEST_EVENT_BUFFER: usize = 1 << 24;
+
+type ChangeConfig = Box<dyn FnOnce(&mut Config) + Send>;
+
+/// The settings of a node that is not started yet. What is not set has aiocluster's default where it has one.
+#[must_use = "a builder does nothing until it is started"]
+pub struct Builder<R> {
+    name: String,
+    listen: String,
+    advertise: Option<String>,
+    seeds: Vec<String>,
+    generation: Option<u64>,
+    key_values: Vec<(String, String)>,
+    changes: Vec<ChangeConfig>,
+    timeouts: Timeouts,
+    event_buffer: usize,
+    predicate: Option<LivenessPredicate>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+impl<R: Runtime> Builder<R> {
+    pub(crate) fn new(name: String) -> Builder<R> {
+        Builder {
+            name,
+            listen: DEFAULT_LISTEN.into(),
+            advertise: None,
+            seeds: Vec::new(),
+            generation: None,
+            key_values: Vec::new(),
+            changes: Vec::new(),
+            timeouts: Timeouts {
+                connect: DEFAULT_STEP_TIMEOUT,
+                read: DEFAULT_STEP_TIMEOUT,
+                write: DEFAULT_STEP_TIMEOUT,
+                inbound: DEFAULT_INBOUND_TIMEOUT,
+                leave: DEFAULT_END_TIMEOUT,
+                shutdown: DEFAULT_END_TIMEOUT,
+            },
+            event_buffer: DEFAULT_EVENT_BUFFER,
+            predicate: None,
+            runtime: PhantomData,
+        }
+    }
+
+    /// The cluster's name; nodes of different clusters exchange nothing. Default: `default-cluster`.
+    pub fn cluster_id(self, id: impl Into<String>) -> Self {
+        let id = id.into();
+        self.config(move |config| config.cluster_id = id)
+    }
+
+    /// Where to listen, as `host:port`; port 0 lets the system choose. Of a host's addresses the first that works is
+    /// taken. Default: `127.0.0.1:0`.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Where other nodes dial this one, as `host:port`; port 0 stands for the real listening port. Default: the
+    /// listening host with the real port.
+    pub fn advertise(mut self, address: impl Into<String>) -> Self {
+        self.advertise = Some(address.into());
+        self
+    }
+
+    /// Adds a seed, as `host:port`: a node to ask for the others. The host is resolved anew at each dial.
+    pub fn seed(mut self, address: impl Into<String>) -> Self {
+        self.seeds.push(address.into());
+        self
+    }
+
+    /// Adds several seeds, each as `host:port`.
+    pub fn seeds<I>(mut self, addresses: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.seeds.extend(addresses.into_iter().map(Into::into));
+        self
+    }
+
+    /// The time between two rounds of gossip. Default: 1 s.
+    pub fn gossip_interval(self, interval: Duration) -> Self {
+        self.config(move |config| config.gossip_interval = interval)
+    }
+
+    /// Which run of the node this is; it must be higher than that of the last run. Default: the nanoseconds since
+    /// 1970 on the wall clock, which is higher unless the clock was set back meanwhile.
+    pub fn generation(mut self, generation_id: u64) -> Self {
+        self.generation = Some(generation_id);
+        self
+    }
+
+    /// Sets one of the node's own keys before anything is gossiped.
+    pub fn key_value(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.key_values.push((key.into(), value.into()));
+        self
+    }
+
+    /// Sets several of the node's own keys before anything is gossiped.
+    pub fn key_values<K, V>(mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Self
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        self.key_values.extend(pairs.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// Changes any setting of the protocol. Changes run at the start, in the order they were given; `node_id` is
+    /// then what the other setters make it, whatever a change did to it.
+    pub fn config(mut self, change: impl FnOnce(&mut Config) + Send + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
+    /// How long resolving a peer's host and connecting to it may take in all. Default: 3 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.connect = timeout;
+        self
+    }
+
+    /// How long a peer may take to send one whole packet. Default: 3 s.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.read = timeout;
+        self
+    }
+
+    /// How long a peer may take to receive one whole packet. Default: 3 s.
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.write = timeout;
+        self
+    }
+
+    /// How long an exchange that a peer opened may take in all. Default: 10 s.
+    pub fn inbound_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.inbound = timeout;
+        self
+    }
+
+    /// How many events are kept for a slow subscriber before it loses the oldest. All subscribers share them.
+    /// Default: 10,000.
+    pub fn event_buffer(mut self, events: usize) -> Self {
+        self.event_buffer = events;
+        self
+    }
+
+    /// How long [`Cluster::leave`] goes on telling peers. Default: 5 s.
+    pub fn leave_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.leave = timeout;
+        self
+    }
+
+    /// How long [`Cluster::shutdown`] waits for open exchanges and for subscribers to read on. Default: 5 s.
+    pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
+        self.timeouts.shutdown = timeout;
+        self
+    }
+
+    /// Which of the live nodes [`Cluster::live_nodes_watch`] reports, decided by what they say of themselves: those
+    /// whose key `ready` is `true`, for instance. It is called whenever a watch looks, and decides nothing else.
+    pub fn liveness_predicate(mut self, live: impl Fn(&NodeId, &NodeState) -> bool + Send + Sync + 'static) -> Self {
+        self.predicate = Some(Box::new(live));
+        self
+    }
+
+    /// Listens, and starts the node's task on the current runtime.
+    ///
+    /// # Errors
+    ///
+    /// A setting is wrong, or the address cannot be listened on. Nothing is left running then.
+    pub async fn start(self) -> Result<Cluster<R>, StartError> {
+        self.check()?;
+        let listen = parse("listen", &self.listen)?;
+        let advertise = self.advertise.as_deref().map(|text| parse("advertise", text)).transpose()?;
+        let seeds = self.seeds.iter().map(|text| parse("seed", text)).collect::<Result<Vec<_>, _>>()?;
+        let generation = self.generation.map_or_else(generation_from_wall_clock, Ok)?;
+
+        let (listener, local_addr) = bind::<R>(&listen).await?;
+        let advertised = advertised_address(advertise.as_ref().unwrap_or(&listen), local_addr.port())?;
+        let node_id = NodeId::new(self.name, generation, advertised);
+
+        let mut config = Config::new(node_id.clone());
+        config.seeds = seeds;
+        for change in self.changes {
+            change(&mut config);
+        }
+        config.node_id = node_id;
+
+        let clock = Clock::start_now();
+        let mut node = Node::new(config, clock.now(), &mut random_generator()?)?;
+        for (key, value) in self.key_values {
+            if let Err(source) = node.set(clock.now(), &key, &value, Lifetime::Forever) {
+                return Err(StartError::KeyValue { key, source });
+            }
+        }
+
+        let settings = SharedSettings {
+            local_addr,
+            timeouts: self.timeouts,
+            predicate: self.predicate,
+            event_buffer: self.event_buffer,
+        };
+        let shared = Arc::new(Shared::new(node, clock, settings));
+        R::spawn(run::<R>(Arc::clone(&shared), listener).instrument(shared.span.clone()));
+        Ok(Cluster::new(shared))
+    }
+
+    fn check(&self) -> Result<(), StartError> {
+        let timeouts = [
+            ("connect_timeout", self.timeouts.connect),
+            ("read_timeout", self.timeouts.read),
+            ("write_timeout", self.timeouts.write),
+            ("inbound_timeout", self.timeouts.inbound),
+            ("leave_timeout", self.timeouts.leave),
+            ("shutdown_timeout", self.timeouts.shutdown),
+        ];
+        for (field, timeout) in timeouts {
+            if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
+                let value = format!("{timeout:?}");
+                return Err(StartError::Setting { field, value, allowed: "more than 0 s and at most one day" });
+            }
+        }
+        if !(1..=LARGEST_EVENT_BUFFER).contains(&self.event_buffer) {
+            let value = self.event_buffer.to_string();
+            return Err(StartError::Setting { field: "event_buffer", value, allowed: "from 1 to 16777216 events" });
+        }
+        Ok(())
+    }
+}
+
+fn parse(field: &'static str, text: &str) -> Result<Address, StartError> {
+    text.parse().map_err(|source| StartError::Address { field, source })
+}
+
+fn generation_from_wall_clock() -> Result<u64, StartError> {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).map_err(|_| StartError::Clock)?;
+    // A u64 of nanoseconds lasts until the year 2554.
+    Ok(u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX))
+}
+
+fn random_generator() -> Result<ChaCha8Rng, StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| StartError::Random(error.into()))?;
+    Ok(ChaCha8Rng::from_seed(seed))
+}
+
+/// Listens on the first of the host's addresses that lets us.
+async fn bind<R: Runtime>(address: &Address) -> Result<(R::Listener, SocketAddr), StartError> {
+    let resolve_error = |source| StartError::Resolve { address: address.clone(), source };
+    let candidates = R::resolve(address.host(), address.port()).await.map_err(resolve_error)?;
+    let mut last = None;
+    for candidate in candidates {
+        let bound = R::bind(candidate).await.and_then(|listener| {
+            let local_addr = R::local_addr(&listener)?;
+            Ok((listener, local_addr))
+        });
+        match bound {
+            Ok(bound) => return Ok(bound),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(match last {
+        Some(source) => StartError::Listen { address: address.clone(), source },
+        None => resolve_error(io::Error::new(io::ErrorKind::NotFound, "the host has no address")),
+    })
+}
+
+/// What others dial: `address`, with the real port where it says 0.
+fn advertised_address(address: &Address, listening_port: u16) -> Result<Address, StartError> {
+    if address.host().parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()) {
+        return Err(StartError::AdvertiseUnspecified { address: address.clone() });
+    }
+    Ok(match address.port() {
+        0 => Address::new(address.host(), listening_port),
+        _ => address.clone(),
+    })
+}
+
+impl<R> fmt::Debug for Builder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("listen", &self.listen)
+            .field("advertise", &self.advertise)
+            .field("seeds", &self.seeds)
+            .finish_non_exhaustive()
+    }
+}

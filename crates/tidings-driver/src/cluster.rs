@@ -1,0 +1,240 @@
+//! The handle to a running node.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_lite::future::or;
+use tidings_core::{Address, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+
+use crate::builder::Builder;
+use crate::deadline::by;
+use crate::events::Subscription;
+use crate::report::{LeaveReport, ShutdownReport};
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+use crate::stats::ClusterStats;
+use crate::watch::LiveNodes;
+
+/// One running member of a cluster.
+///
+/// Clones are handles to the same node. When the last one is dropped the node stops: its tasks end and its port is
+/// freed. It says no farewell then, so that its peers find it dead after a while; [`leave`](Cluster::leave) tells them.
+///
+/// All calls but `leave` and `shutdown` are plain: they look at the node's memory and wait for no network. Anything set
+/// is gossiped from the next round on.
+///
+/// After a shutdown the handle still answers, from the state in which the node stopped.
+pub struct Cluster<R: Runtime> {
+    handle: Arc<Handle>,
+    runtime: PhantomData<fn() -> R>,
+}
+
+/// What all clones of a handle share; its drop stops the node.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.orphaned.raise();
+        self.shared.stopping.raise();
+        self.shared.cancelled.raise();
+    }
+}
+
+impl<R: Runtime> Cluster<R> {
+    /// Settings for a node with this name, unique in its cluster and kept across restarts.
+    pub fn builder(name: impl Into<String>) -> Builder<R> {
+        Builder::new(name.into())
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Cluster<R> {
+        Cluster { handle: Arc::new(Handle { shared }), runtime: PhantomData }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// The node's identity, with the address that others dial: a port given as 0 is the real one here.
+    #[must_use]
+    pub fn id(&self) -> &NodeId {
+        &self.shared().id
+    }
+
+    /// Where the node listens: a port given as 0 is the real one here.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.shared().local_addr
+    }
+
+    /// Sets one of the node's own keys for good and returns its new version. Setting the value it has changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// A limit is exceeded or the key is reserved; nothing has changed.
+    pub fn set(&self, key: &str, value: &str) -> Result<u64, SetError> {
+        self.set_with(key, value, Lifetime::Forever)
+    }
+
+    /// Sets one of the node's own keys for `lifetime` and returns its version.
+    ///
+    /// # Errors
+    ///
+    /// A limit is exceeded or the key is reserved; nothing has changed.
+    pub fn set_with(&self, key: &str, value: &str, lifetime: Lifetime) -> Result<u64, SetError> {
+        self.shared().with_node(|node, now| node.set(now, key, value, lifetime))
+    }
+
+    /// Deletes one of the node's own keys and returns the version of its tombstone; `None`: there was nothing to delete.
+    ///
+    /// # Errors
+    ///
+    /// The key is reserved; nothing has changed.
+    pub fn delete(&self, key: &str) -> Result<Option<u64>, SetError> {
+        self.shared().with_node(|node, now| node.delete(now, key))
+    }
+
+    /// Lets one of the node's own keys be deleted once the grace period is over; until then it can be read. `None`:
+    /// there was nothing to delete.
+    ///
+    /// # Errors
+    ///
+    /// The key is reserved; nothing has changed.
+    pub fn delete_after_ttl(&self, key: &str) -> Result<Option<u64>, SetError> {
+        self.shared().with_node(|node, now| node.delete_after_ttl(now, key))
+    }
+
+    /// The value of one of the node's own keys.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Arc<str>> {
+        self.shared().read(|node, _| node.get(key))
+    }
+
+    /// One of the node's own keys with its version and status, tombstones included.
+    #[must_use]
+    pub fn get_versioned(&self, key: &str) -> Option<VersionedValue> {
+        self.shared().read(|node, _| node.get_versioned(key).cloned())
+    }
+
+    /// All members and what each says of itself, at one moment. It shares the node's memory and is cheap to keep.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.shared().read(|node, now| node.snapshot(now))
+    }
+
+    /// The members that are alive as far as this node knows, itself first.
+    #[must_use]
+    pub fn live_nodes(&self) -> Vec<NodeId> {
+        self.shared().read(|node, _| node.live_nodes())
+    }
+
+    /// The members that are no longer heard of, or were not heard often enough yet.
+    #[must_use]
+    pub fn dead_nodes(&self) -> Vec<NodeId> {
+        self.shared().read(|node, _| node.dead_nodes())
+    }
+
+    /// The members that said they leave.
+    #[must_use]
+    pub fn left_nodes(&self) -> Vec<NodeId> {
+        self.shared().read(|node, _| node.left_nodes())
+    }
+
+    /// What a member says of itself, as far as this node knows; itself included.
+    #[must_use]
+    pub fn node_state(&self, id: &NodeId) -> Option<Arc<NodeState>> {
+        self.shared().read(|node, _| node.node_state(id).cloned())
+    }
+
+    /// The detector's suspicion of a member: how long it has been silent, in multiples of its usual interval. `None`
+    /// while it was not heard often enough.
+    #[must_use]
+    pub fn phi(&self, id: &NodeId) -> Option<f64> {
+        self.shared().read(|node, now| node.phi(now, id))
+    }
+
+    /// Everything the node has counted since it started.
+    #[must_use]
+    pub fn stats(&self) -> ClusterStats {
+        let shared = self.shared();
+        ClusterStats {
+            core: shared.read(|node, _| *node.stats()),
+            driver: shared.counters.read(u64::try_from(shared.open_exchanges()).unwrap_or(u64::MAX)),
+            events: shared.bus.stats(),
+        }
+    }
+
+    /// Replaces the seeds, from the next round on.
+    pub fn set_seeds(&self, seeds: Vec<Address>) {
+        self.shared().with_node(|node, _| node.set_seeds(seeds));
+    }
+
+    /// The state as it is now, and every event after it, with no gap between.
+    pub fn subscribe(&self) -> Subscription {
+        Subscription::new(self.shared(), None)
+    }
+
+    /// As [`subscribe`](Cluster::subscribe), but of the key changes only those whose key begins with `prefix`. Events of
+    /// other kinds all come; the snapshot is whole.
+    pub fn subscribe_prefix(&self, prefix: impl Into<String>) -> Subscription {
+        Subscription::new(self.shared(), Some(prefix.into()))
+    }
+
+    /// The set of live nodes as it changes.
+    pub fn live_nodes_watch(&self) -> LiveNodes {
+        LiveNodes::new(self.shared())
+    }
+
+    /// Tells live peers that the node leaves, and then shuts it down. Peers report it as left, not as dead.
+    ///
+    /// It takes at most the builder's `leave_timeout` and `shutdown_timeout`. If this future is dropped the node has
+    /// left, but runs on until it is shut down or its last handle is dropped.
+    pub async fn leave(&self) -> LeaveReport {
+        let shared = self.shared();
+        if self.is_running() {
+            shared.with_node(|node, now| node.leave(now));
+            let told = or(shared.left.wait(), shared.stopping.wait());
+            by::<R, _>(Instant::now() + shared.timeouts.leave, told).await;
+        }
+        let told = shared.told.get().copied();
+        let shutdown = self.shutdown().await;
+        LeaveReport { told: told.unwrap_or(0), gave_up: told.is_none(), shutdown }
+    }
+
+    /// Stops the node: no new exchange, the open ones are finished, subscribers read what is left; all of it within the
+    /// builder's `shutdown_timeout`. The port is free when it returns. A second call waits for the first.
+    ///
+    /// A subscription that nobody reads holds it up to that time; drop it first.
+    pub async fn shutdown(&self) -> ShutdownReport {
+        let shared = self.shared();
+        shared.stopping.raise();
+        shared.stopped.wait().await;
+        shared.report.get().copied().unwrap_or_default()
+    }
+
+    /// Whether the node gossips: false from the beginning of its shutdown.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.shared().stopping.is_raised()
+    }
+}
+
+impl<R: Runtime> Clone for Cluster<R> {
+    fn clone(&self) -> Cluster<R> {
+        Cluster { handle: Arc::clone(&self.handle), runtime: PhantomData }
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Cluster<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster")
+            .field("id", self.id())
+            .field("local_addr", &self.local_addr())
+            .field("running", &self.is_running())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! Packets on one TCP connection, with deadlines.
+
+use std::fmt;
+use std::io;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
+
+use crate::deadline::by;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+
+/// Why an exchange came to nothing.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The host has no address, or none of them let us connect.
+    Unreached(io::Error),
+    /// A deadline passed while connecting.
+    ConnectTimedOut,
+    /// A deadline passed later.
+    TimedOut { doing: &'static str },
+    /// The connection broke.
+    Broken(io::Error),
+    /// The peer closed it where its packet was due.
+    Closed,
+    /// What came is no frame.
+    Frame(FrameError),
+    /// More came than the peer may have sent yet.
+    Trailing,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Unreached(error) => write!(f, "not reached: {error}"),
+            Failure::ConnectTimedOut => f.write_str("not reached in time"),
+            Failure::TimedOut { doing } => write!(f, "timed out while {doing}"),
+            Failure::Broken(error) => write!(f, "connection broke: {error}"),
+            Failure::Closed => f.write_str("closed by the peer before its packet was whole"),
+            Failure::Frame(error) => error.fmt(f),
+            Failure::Trailing => f.write_str("more bytes followed a packet; the packet is not taken"),
+        }
+    }
+}
+
+impl From<FrameError> for Failure {
+    fn from(error: FrameError) -> Failure {
+        Failure::Frame(error)
+    }
+}
+
+/// A connection that carries packets, each read and written within the deadlines of the node's settings.
+pub(crate) struct Connection<'a, R: Runtime> {
+    stream: R::Stream,
+    decoder: FrameDecoder,
+    shared: &'a Shared,
+}
+
+impl<'a, R: Runtime> Connection<'a, R> {
+    pub(crate) fn new(stream: R::Stream, shared: &'a Shared) -> Connection<'a, R> {
+        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared }
+    }
+
+    /// The peer's next packet. It is an error if anything follows it already: the peers take turns.
+    pub(crate) async fn receive(&mut self) -> Result<Bytes, Failure> {
+        let deadline = Instant::now() + self.shared.timeouts.read;
+        match by::<R, _>(deadline, self.read_packet()).await {
+            Some(result) => result,
+            None => Err(Failure::TimedOut { doing: "reading" }),
+        }
+    }
+
+    /// Sends one packet.
+    pub(crate) async fn send(&mut self, packet: &[u8]) -> Result<(), Failure> {
+        let framed = frame::encode(packet)?;
+        let deadline = Instant::now() + self.shared.timeouts.write;
+        let writing = async {
+            self.stream.write_all(&framed).await?;
+            self.stream.flush().await
+        };
+        match by::<R, _>(deadline, writing).await {
+            Some(Ok(())) => {
+                self.shared.counters.bytes_sent.add(framed.len() as u64);
+                Ok(())
+            }
+            Some(Err(error)) => Err(Failure::Broken(error)),
+            None => Err(Failure::TimedOut { doing: "writing" }),
+        }
+    }
+
+    /// Says that nothing more follows, so that the peer need not wait for its deadline. The exchange is over already:
+    /// what goes wrong here changes nothing.
+    pub(crate) async fn finish(mut self) {
+        let deadline = Instant::now() + self.shared.timeouts.write;
+        let _ = by::<R, _>(deadline, self.stream.close()).await;
+    }
+
+    async fn read_packet(&mut self) -> Result<Bytes, Failure> {
+        let packet = loop {
+            let count = self.stream.read(self.decoder.space()).await.map_err(Failure::Broken)?;
+            if count == 0 {
+                return Err(Failure::Closed);
+            }
+            self.shared.counters.bytes_received.add(count as u64);
+            if let Some(packet) = self.decoder.advance(count)? {
+                break packet;
+            }
+        };
+        let mut more = [0];
+        match future::poll_once(self.stream.read(&mut more)).await {
+            Some(Ok(1..)) => Err(Failure::Trailing),
+            _ => Ok(packet),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One exchange: a task that carries a connection's packets to the node and back.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_lite::future;
+use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Transmit, Via};
+use tracing::{Instrument, debug, debug_span, warn};
+
+use crate::connection::{Connection, Failure};
+use crate::deadline::by;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+
+/// Opens the exchange that the node asks for, in a task of its own.
+pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
+    shared.counters.dialled.increment();
+    let open = Open::new(shared, transmit.exchange);
+    let span = debug_span!(parent: &shared.span, "exchange", direction = "outbound", peer = %transmit.to);
+    let task = async move {
+        let end = unless_cancelled(&open.shared, dialled::<R>(&open.shared, &transmit)).await;
+        open.close(end, &transmit.to);
+    };
+    R::spawn(task.instrument(span));
+}
+
+/// Answers `peer` on `stream`, in a task of its own, or closes it at once when the node is at a limit.
+pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: SocketAddr) {
+    let span = debug_span!(parent: &shared.span, "exchange", direction = "inbound", %peer);
+    // On a socket of both IP versions an IPv4 peer has a mapped address; the limit for each peer means the real one.
+    let from = peer.ip().to_canonical();
+    let Some(exchange) = shared.with_node(|node, now| node.accept(now, from)) else {
+        shared.counters.accept_refused.increment();
+        warn!(parent: &span, %peer, "connection refused: the limit on inbound exchanges is reached");
+        return;
+    };
+    shared.counters.accepted.increment();
+    let open = Open::new(shared, exchange);
+    let task = async move {
+        let end = unless_cancelled(&open.shared, accepted::<R>(&open.shared, exchange, stream, peer)).await;
+        open.close(end, &peer);
+    };
+    R::spawn(task.instrument(span));
+}
+
+async fn dialled<R: Runtime>(shared: &Shared, transmit: &Transmit) -> Result<(), Failure> {
+    let stream = connect::<R>(shared, &transmit.to).await?;
+    let mut connection = Connection::<R>::new(stream, shared);
+    connection.send(&transmit.packet).await?;
+    converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to).await
+}
+
+async fn accepted<R: Runtime>(
+    shared: &Shared,
+    exchange: ExchangeId,
+    stream: R::Stream,
+    peer: SocketAddr,
+) -> Result<(), Failure> {
+    let connection = Connection::<R>::new(stream, shared);
+    let conversation = converse(shared, connection, Via::Accepted(exchange), &peer);
+    match by::<R, _>(Instant::now() + shared.timeouts.inbound, conversation).await {
+        Some(result) => result,
+        None => Err(Failure::TimedOut { doing: "answering" }),
+    }
+}
+
+/// Hands each packet to the node and sends its replies, until the node says that it is enough.
+async fn converse<R: Runtime>(
+    shared: &Shared,
+    mut connection: Connection<'_, R>,
+    via: Via,
+    peer: &impl Display,
+) -> Result<(), Failure> {
+    loop {
+        let packet = connection.receive().await?;
+        let reply = shared.with_node(|node, now| node.handle_packet(now, via, &packet, &PeerIdentity::Plaintext));
+        if let Some(reason) = &reply.rejected {
+            shared.counters.packets_rejected.increment();
+            warn!(%peer, %reason, "packet rejected");
+        }
+        if let Some(packet) = &reply.packet {
+            connection.send(packet).await?;
+        }
+        if reply.next == Next::Close {
+            connection.finish().await;
+            return Ok(());
+        }
+    }
+}
+
+/// Connects to the first of the host's addresses that lets us. Each gets its share of the time, so that one that
+/// swallows our packets does not hide the next.
+async fn connect<R: Runtime>(shared: &Shared, to: &Address) -> Result<R::Stream, Failure> {
+    let deadline = Instant::now() + shared.timeouts.connect;
+    let addresses = match by::<R, _>(deadline, R::resolve(to.host(), to.port())).await {
+        Some(Ok(addresses)) => addresses,
+        Some(Err(error)) => return Err(Failure::Unreached(error)),
+        None => return Err(Failure::ConnectTimedOut),
+    };
+    let mut failure = Failure::Unreached(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+        let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
+        failure = match by::<R, _>(Instant::now() + share, R::connect(address)).await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => Failure::Unreached(error),
+            None => Failure::ConnectTimedOut,
+        };
+    }
+    Err(failure)
+}
+
+/// What `exchange` gives, or `None` when all exchanges are cancelled first.
+async fn unless_cancelled<T>(shared: &Shared, exchange: impl Future<Output = T>) -> Option<T> {
+    let cancelled = async {
+        shared.cancelled.wait().await;
+        None
+    };
+    future::or(cancelled, async { Some(exchange.await) }).await
+}
+
+/// An exchange that the node counts as open. Tells the node once that it is closed, also when its task is dropped.
+struct Open {
+    shared: Arc<Shared>,
+    exchange: ExchangeId,
+    outcome: Outcome,
+}
+
+impl Open {
+    fn new(shared: &Arc<Shared>, exchange: ExchangeId) -> Open {
+        shared.exchange_opened();
+        Open { shared: Arc::clone(shared), exchange, outcome: Outcome::Failed }
+    }
+
+    /// Counts and logs how it went; `None`: it was cancelled.
+    fn close(mut self, end: Option<Result<(), Failure>>, peer: &impl Display) {
+        let counters = &self.shared.counters;
+        let (counter, outcome) = match &end {
+            Some(Ok(())) => (None, Outcome::Done),
+            None => (Some(&counters.cancelled), Outcome::Failed),
+            Some(Err(failure)) => {
+                let (counter, outcome) = match failure {
+                    Failure::Unreached(_) => (&counters.dial_failed, Outcome::Refused),
+                    Failure::ConnectTimedOut => (&counters.dial_failed, Outcome::TimedOut),
+                    Failure::TimedOut { .. } => (&counters.timed_out, Outcome::TimedOut),
+                    Failure::Broken(_) | Failure::Closed => (&counters.failed, Outcome::Failed),
+                    Failure::Frame(_) | Failure::Trailing => (&counters.frames_rejected, Outcome::Failed),
+                };
+                (Some(counter), outcome)
+            }
+        };
+        if let Some(counter) = counter {
+            counter.increment();
+        }
+        match end {
+            Some(Ok(())) => debug!("exchange done"),
+            Some(Err(reason @ (Failure::Frame(_) | Failure::Trailing))) => warn!(%peer, %reason, "packet rejected"),
+            Some(Err(reason)) => debug!(%peer, %reason, "exchange failed"),
+            None => debug!(%peer, "exchange cancelled"),
+        }
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.with_node(|node, now| node.handle_closed(now, self.exchange, self.outcome));
+        self.shared.exchange_closed();
+    }
+}

@@ -1,0 +1,36 @@
+//! Puts the pure core of tidings on sockets: the gossip loop and the [`Cluster`] handle, generic over an async runtime.
+//!
+//! Use it through a runtime crate, `tidings-tokio` or `tidings-smol`; they re-export all of this with the runtime filled
+//! in. What stands here is for those who bring another [`Runtime`].
+//!
+//! A node is one task, which runs the rounds and accepts connections, and one more task for each open exchange, with
+//! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
+//! reading and setting keys are plain calls from any thread.
+
+mod builder;
+mod clock;
+mod cluster;
+mod connection;
+mod deadline;
+mod error;
+mod events;
+mod exchange;
+mod report;
+mod run;
+mod runtime;
+mod shared;
+mod signal;
+mod stats;
+mod watch;
+
+pub use builder::Builder;
+pub use cluster::Cluster;
+pub use error::StartError;
+pub use events::{Lagged, Subscription};
+pub use report::{LeaveReport, ShutdownReport};
+pub use runtime::Runtime;
+pub use stats::{ClusterStats, DriverStats, EventStats};
+pub use watch::LiveNodes;
+
+/// The protocol, without network or clock.
+pub use tidings_core as core;

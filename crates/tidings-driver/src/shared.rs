@@ -1,0 +1,248 @@
+//! What the tasks and handles of one node share.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use event_listener::Event;
+use tidings_core::{EventKind, Node, NodeId, NodeState, Outcome, Transmit};
+use tracing::{Span, debug, info, warn};
+
+use crate::clock::Clock;
+use crate::events::EventBus;
+use crate::report::ShutdownReport;
+use crate::signal::Signal;
+use crate::stats::Counters;
+
+/// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
+pub(crate) type LivenessPredicate = Box<dyn Fn(&NodeId, &NodeState) -> bool + Send + Sync>;
+
+/// How long each step may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeouts {
+    pub(crate) connect: Duration,
+    pub(crate) read: Duration,
+    pub(crate) write: Duration,
+    pub(crate) inbound: Duration,
+    pub(crate) leave: Duration,
+    pub(crate) shutdown: Duration,
+}
+
+/// One running node: its protocol state, and all that its tasks and handles tell each other.
+pub(crate) struct Shared {
+    pub(crate) id: NodeId,
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) max_frame: usize,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) predicate: Option<LivenessPredicate>,
+    pub(crate) span: Span,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Counters,
+    pub(crate) bus: EventBus,
+    /// Wakes the gossip loop: there is something to send, or an earlier deadline than it waits for.
+    pub(crate) wake: Event,
+    /// No new exchange, of either direction.
+    pub(crate) stopping: Signal,
+    /// Every open exchange ends now.
+    pub(crate) cancelled: Signal,
+    /// The last handle is dropped: nobody waits for anything any more.
+    pub(crate) orphaned: Signal,
+    /// All tasks are over.
+    pub(crate) stopped: Signal,
+    /// The core's `LeaveFinished` came; `told` has its count.
+    pub(crate) left: Signal,
+    pub(crate) told: OnceLock<usize>,
+    pub(crate) report: OnceLock<ShutdownReport>,
+    open: AtomicUsize,
+    idle: Event,
+    core: Mutex<Core>,
+}
+
+struct Core {
+    node: Node,
+    outbox: Vec<Transmit>,
+    /// What the gossip loop waits for; `None` when it waits for no deadline.
+    armed: Option<tidings_core::Instant>,
+    /// Whether the gossip loop still takes what is in the outbox.
+    sending: bool,
+}
+
+/// What the gossip loop has to do next.
+pub(crate) struct Turn {
+    pub(crate) transmits: Vec<Transmit>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl Shared {
+    pub(crate) fn new(node: Node, clock: Clock, settings: SharedSettings) -> Shared {
+        let id = node.id().clone();
+        let span = tracing::info_span!("node", %id);
+        Shared {
+            max_frame: node.config().limits.decode.max_packet_bytes,
+            id,
+            local_addr: settings.local_addr,
+            timeouts: settings.timeouts,
+            predicate: settings.predicate,
+            span,
+            clock,
+            counters: Counters::default(),
+            bus: EventBus::new(settings.event_buffer),
+            wake: Event::new(),
+            stopping: Signal::default(),
+            cancelled: Signal::default(),
+            orphaned: Signal::default(),
+            stopped: Signal::default(),
+            left: Signal::default(),
+            told: OnceLock::new(),
+            report: OnceLock::new(),
+            open: AtomicUsize::new(0),
+            idle: Event::new(),
+            core: Mutex::new(Core { node, outbox: Vec::new(), armed: None, sending: true }),
+        }
+    }
+
+    /// Looks at the node. `look` must not wait, and must not call back into `self`.
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&Node, tidings_core::Instant) -> T) -> T {
+        let core = self.lock();
+        look(&core.node, self.clock.now())
+    }
+
+    /// Gives the node an input or a command, and passes on all that follows from it.
+    pub(crate) fn with_node<T>(&self, act: impl FnOnce(&mut Node, tidings_core::Instant) -> T) -> T {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        let result = act(&mut core.node, now);
+        let news = self.drain(&mut core, now);
+        let due = core.node.poll_timeout();
+        let wake = !core.outbox.is_empty() || due.is_some_and(|due| core.armed.is_none_or(|armed| due < armed));
+        drop(core);
+
+        if wake {
+            self.wake.notify(1);
+        }
+        self.log(&news);
+        result
+    }
+
+    /// As [`with_node`](Shared::with_node), but `look` sees the node after all its events are with the subscribers, and
+    /// before any further one is.
+    pub(crate) fn between_events<T>(&self, look: impl FnOnce(&Node, tidings_core::Instant) -> T) -> T {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        let news = self.drain(&mut core, now);
+        let result = look(&core.node, now);
+        drop(core);
+        self.log(&news);
+        result
+    }
+
+    /// Does what is due and says what to send and how long to wait.
+    pub(crate) fn turn(&self) -> Turn {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        if core.node.poll_timeout().is_some_and(|due| due <= now) {
+            core.node.handle_timeout(now);
+        }
+        let news = self.drain(&mut core, now);
+        core.armed = core.node.poll_timeout();
+        let turn = Turn {
+            transmits: std::mem::take(&mut core.outbox),
+            deadline: core.armed.map(|armed| self.clock.system(armed)),
+        };
+        drop(core);
+        self.log(&news);
+        turn
+    }
+
+    /// From now on nothing is sent: what waits in the outbox, and what comes later, is closed unsent.
+    pub(crate) fn stop_sending(&self) {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        core.sending = false;
+        for transmit in std::mem::take(&mut core.outbox) {
+            core.node.handle_closed(now, transmit.exchange, Outcome::Failed);
+        }
+        let news = self.drain(&mut core, now);
+        drop(core);
+        self.log(&news);
+    }
+
+    /// Moves the node's events to the subscribers and its packets to the outbox. Returns the events, to be logged once
+    /// the lock is released.
+    fn drain(&self, core: &mut Core, now: tidings_core::Instant) -> Vec<Arc<tidings_core::Event>> {
+        while let Some(transmit) = core.node.poll_transmit() {
+            if core.sending {
+                core.outbox.push(transmit);
+            } else {
+                core.node.handle_closed(now, transmit.exchange, Outcome::Failed);
+            }
+        }
+        let mut news = Vec::new();
+        while let Some(event) = core.node.poll_event() {
+            let event = Arc::new(event);
+            self.bus.publish(&event, self.predicate.is_some());
+            news.push(event);
+        }
+        news
+    }
+
+    fn log(&self, news: &[Arc<tidings_core::Event>]) {
+        for event in news {
+            let kind = &event.kind;
+            match kind {
+                EventKind::KeyChanged { .. } => debug!(parent: &self.span, "{kind}"),
+                EventKind::NodeConflict { .. }
+                | EventKind::OtherCluster { .. }
+                | EventKind::VersionRefused { .. }
+                | EventKind::DigestTruncated { .. } => warn!(parent: &self.span, "{kind}"),
+                EventKind::LeaveFinished { told } => {
+                    info!(parent: &self.span, "{kind}");
+                    self.told.get_or_init(|| *told);
+                    self.left.raise();
+                }
+                _ => info!(parent: &self.span, "{kind}"),
+            }
+        }
+    }
+
+    /// The exchanges, of both directions, that are open now.
+    pub(crate) fn open_exchanges(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn exchange_opened(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn exchange_closed(&self) {
+        if self.open.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.idle.notify(usize::MAX);
+        }
+    }
+
+    /// Waits until no exchange is open.
+    pub(crate) async fn idle(&self) {
+        while self.open_exchanges() > 0 {
+            let listener = self.idle.listen();
+            if self.open_exchanges() == 0 {
+                return;
+            }
+            listener.await;
+        }
+    }
+
+    /// A panic elsewhere while the lock was held leaves the node usable: each of its calls is whole or a panic of its
+    /// own, which the core does not have.
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What [`Shared::new`] needs beside the node.
+pub(crate) struct SharedSettings {
+    pub(crate) local_addr: SocketAddr,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) predicate: Option<LivenessPredicate>,
+    pub(crate) event_buffer: usize,
+}

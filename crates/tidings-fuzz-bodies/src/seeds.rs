@@ -1,0 +1,129 @@
+//! Where fuzzing starts: inputs of every shape, each in a file of `fuzz/corpus`.
+//!
+//! `cargo run -p tidings-fuzz-bodies` writes them anew. Inputs that fuzzing found may lie beside them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
+use tidings_core::digest::{Digest, NodeDigest};
+use tidings_core::wire::{Message, Packet, encode, frame};
+use tidings_core::{Address, MAX_VERSION, NodeId, ValueStatus};
+
+/// The folder of a target's inputs.
+#[must_use]
+pub fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
+}
+
+/// Every seed: its target, its file's name, its content.
+#[must_use]
+pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let packets = packets().into_iter().map(|(name, input)| ("packet_decode", name, input));
+    let frames = frames().into_iter().map(|(name, input)| ("frame_decode", name, input));
+    packets.chain(frames).collect()
+}
+
+fn packets() -> Vec<(&'static str, Vec<u8>)> {
+    let packet = |message| encode(&Packet { cluster_id: Arc::from("fuzz"), protocol_revision: 1, message }).to_vec();
+    let syn = |entries| packet(Message::Syn { digest: Digest { entries, partial: false } });
+    let ack = |node_deltas| packet(Message::Ack { delta: Delta { node_deltas } });
+    let entry_of = |node_id| NodeDigest { node_id, ..unmarked_entry("x") };
+    let at = |host, port| NodeId::new("x", 1, Address::new(host, port));
+    let digest = Digest { entries: vec![unmarked_entry("a"), marked_entry("b")], partial: true };
+    let delta = Delta { node_deltas: vec![node_delta("a", &[2, 3, 4]), node_delta("b", &[])] };
+    let mut unmarked = Packet { cluster_id: Arc::default(), protocol_revision: 0, message: Message::BadCluster };
+    let bad_cluster = encode(&unmarked).to_vec();
+    unmarked.message = Message::Syn { digest: Digest { entries: vec![unmarked_entry("a")], partial: false } };
+    vec![
+        ("syn", packet(Message::Syn { digest: digest.clone() })),
+        ("syn_unmarked", encode(&unmarked).to_vec()),
+        ("synack", packet(Message::SynAck { digest, delta: delta.clone() })),
+        ("ack", packet(Message::Ack { delta })),
+        ("ack_empty", ack(vec![])),
+        ("bad_cluster", bad_cluster.clone()),
+        ("no_sender", syn(vec![])),
+        ("same_node_twice", syn(vec![unmarked_entry("a"), marked_entry("b"), unmarked_entry("b")])),
+        (
+            "wrong_entries",
+            syn(vec![
+                unmarked_entry("a"),
+                unmarked_entry(""),
+                entry_of(at("", 1)),
+                entry_of(at("h", 0)),
+                NodeDigest { heartbeat: MAX_VERSION + 1, ..unmarked_entry("x") },
+                unmarked_entry("b"),
+            ]),
+        ),
+        ("versions_out_of_order", ack(vec![node_delta("a", &[2, 4, 3, 5]), node_delta("b", &[1])])),
+        ("version_too_high", ack(vec![node_delta("a", &[2, MAX_VERSION, MAX_VERSION + 1])])),
+        ("unknown_fields", [&bad_cluster[..], &[0x98, 0x7d, 1, 0xa1, 0x7d, 1, 2, 3, 4, 5, 6, 7, 8]].concat()),
+        ("arm_twice", [syn(vec![unmarked_entry("a")]), syn(vec![unmarked_entry("b")])].concat()),
+        ("two_arms", [syn(vec![unmarked_entry("a")]), ack(vec![node_delta("b", &[2])])].concat()),
+        ("empty_entries", [&[0x22, 42, 0x1a, 40][..], &[0x0a, 0].repeat(20)].concat()),
+        ("cut_off", vec![0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x12]),
+        ("empty", vec![]),
+    ]
+}
+
+fn frames() -> Vec<(&'static str, Vec<u8>)> {
+    let frame = |packet: &[u8]| frame::encode(packet).map(|frame| frame.to_vec()).unwrap_or_default();
+    let input = |max_len: u16, piece: u8, stream: &[u8]| [&max_len.to_be_bytes()[..], &[piece], stream].concat();
+    vec![
+        ("one", input(100, 7, &frame(b"a packet"))),
+        ("two", input(100, 3, &[frame(b"a packet"), frame(b"and another")].concat())),
+        ("longer_than_a_chunk", input(u16::MAX, 200, &frame(&[7; 9_000]))),
+        ("at_the_limit_and_past_it", input(8, 5, &[frame(b"a packet"), frame(b"and another")].concat())),
+        ("four_gib", input(u16::MAX, 1, &[0xff, 0xff, 0xff, 0xff, 1])),
+        ("zero_length", input(100, 1, &[frame(b"a"), vec![0; 4]].concat())),
+        ("never_ends", input(u16::MAX, 2, &[0, 0, 0xff, 0xff, 1, 2, 3])),
+        ("half_a_length", input(100, 1, &[0, 0])),
+    ]
+}
+
+fn node_id(name: &str) -> NodeId {
+    NodeId::new(name, 1, Address::new("h", 7_001))
+}
+
+fn unmarked_entry(name: &str) -> NodeDigest {
+    NodeDigest {
+        node_id: node_id(name),
+        heartbeat: 300,
+        last_gc_version: 0,
+        max_version: 7,
+        complete_version: None,
+        protocol_revision: 0,
+        released_version: None,
+    }
+}
+
+fn marked_entry(name: &str) -> NodeDigest {
+    NodeDigest {
+        node_id: NodeId::with_tls_name(name, u64::MAX, Address::new("::1", u16::MAX), Some("tls".into())),
+        heartbeat: MAX_VERSION,
+        last_gc_version: 2,
+        max_version: 9,
+        complete_version: Some(8),
+        protocol_revision: 1,
+        released_version: Some(0),
+    }
+}
+
+/// With the statuses in turn.
+fn node_delta(name: &str, versions: &[u64]) -> NodeDelta {
+    let statuses = [ValueStatus::Set, ValueStatus::Deleted, ValueStatus::DeleteAfterTtl];
+    let key_value = |(version, status): (&u64, &ValueStatus)| KeyValueUpdate {
+        key: Arc::from("key"),
+        value: if *status == ValueStatus::Deleted { Arc::default() } else { Arc::from("välue") },
+        version: *version,
+        status: *status,
+    };
+    NodeDelta {
+        node_id: node_id(name),
+        from_version_excluded: 1,
+        last_gc_version: 1,
+        key_values: versions.iter().zip(statuses.iter().cycle()).map(key_value).collect(),
+        max_version: Some(0),
+        sender_complete_version: Some(9),
+    }
+}

@@ -1,0 +1,276 @@
+//! The conformance suite on smol: one test for each scenario.
+
+mod forming {
+    use tidings_conformance::forming as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn three_nodes_form_from_one_seed() {
+        smol::block_on(suite::three_nodes_form_from_one_seed::<Smol>());
+    }
+
+    #[test]
+    fn keys_set_changed_and_deleted_are_seen() {
+        smol::block_on(suite::keys_set_changed_and_deleted_are_seen::<Smol>());
+    }
+
+    #[test]
+    fn a_lifetime_ends_on_time() {
+        smol::block_on(suite::a_lifetime_ends_on_time::<Smol>());
+    }
+
+    #[test]
+    fn a_restarted_node_supersedes_its_former_run() {
+        smol::block_on(suite::a_restarted_node_supersedes_its_former_run::<Smol>());
+    }
+}
+
+mod addresses {
+    use tidings_conformance::addresses as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn port_zero_is_reported() {
+        smol::block_on(suite::port_zero_is_reported::<Smol>());
+    }
+
+    #[test]
+    fn listening_and_advertised_address_may_differ() {
+        smol::block_on(suite::listening_and_advertised_address_may_differ::<Smol>());
+    }
+
+    #[test]
+    fn host_names_are_resolved() {
+        smol::block_on(suite::host_names_are_resolved::<Smol>());
+    }
+
+    #[test]
+    fn all_addresses_of_a_host_are_tried() {
+        smol::block_on(suite::all_addresses_of_a_host_are_tried::<Smol>());
+    }
+
+    #[test]
+    fn the_identity_is_the_builders() {
+        smol::block_on(suite::the_identity_is_the_builders::<Smol>());
+    }
+
+    #[test]
+    fn bad_addresses_are_refused_with_a_reason() {
+        smol::block_on(suite::bad_addresses_are_refused_with_a_reason::<Smol>());
+    }
+
+    #[test]
+    fn bad_settings_are_refused_with_a_reason() {
+        smol::block_on(suite::bad_settings_are_refused_with_a_reason::<Smol>());
+    }
+}
+
+mod events {
+    use tidings_conformance::events as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn between_snapshot_and_events_there_is_no_gap() {
+        smol::block_on(suite::between_snapshot_and_events_there_is_no_gap::<Smol>());
+    }
+
+    #[test]
+    fn a_prefix_selects_key_changes() {
+        smol::block_on(suite::a_prefix_selects_key_changes::<Smol>());
+    }
+
+    #[test]
+    fn a_slow_subscriber_is_told_what_it_lost() {
+        smol::block_on(suite::a_slow_subscriber_is_told_what_it_lost::<Smol>());
+    }
+
+    #[test]
+    fn the_watch_follows_the_live_nodes() {
+        smol::block_on(suite::the_watch_follows_the_live_nodes::<Smol>());
+    }
+
+    #[test]
+    fn a_predicate_narrows_the_watch() {
+        smol::block_on(suite::a_predicate_narrows_the_watch::<Smol>());
+    }
+
+    #[test]
+    fn a_shutdown_lets_subscribers_read_to_the_end() {
+        smol::block_on(suite::a_shutdown_lets_subscribers_read_to_the_end::<Smol>());
+    }
+
+    #[test]
+    fn a_shutdown_does_not_wait_for_the_dropped() {
+        smol::block_on(suite::a_shutdown_does_not_wait_for_the_dropped::<Smol>());
+    }
+
+    #[test]
+    fn a_shutdown_waits_for_nobody_beyond_its_deadline() {
+        smol::block_on(suite::a_shutdown_waits_for_nobody_beyond_its_deadline::<Smol>());
+    }
+}
+
+mod hostile {
+    use tidings_conformance::hostile as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_silent_peer_is_timed_out() {
+        smol::block_on(suite::a_silent_peer_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_that_stalls_is_timed_out() {
+        smol::block_on(suite::a_peer_that_stalls_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn a_frame_that_never_ends_is_timed_out() {
+        smol::block_on(suite::a_frame_that_never_ends_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn an_inbound_exchange_has_a_deadline_as_a_whole() {
+        smol::block_on(suite::an_inbound_exchange_has_a_deadline_as_a_whole::<Smol>());
+    }
+
+    #[test]
+    fn a_connection_closed_at_once_is_counted() {
+        smol::block_on(suite::a_connection_closed_at_once_is_counted::<Smol>());
+    }
+
+    #[test]
+    fn a_refused_dial_is_counted() {
+        smol::block_on(suite::a_refused_dial_is_counted::<Smol>());
+    }
+
+    #[test]
+    fn a_dialled_peer_that_is_silent_is_timed_out() {
+        smol::block_on(suite::a_dialled_peer_that_is_silent_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn a_length_of_4_gib_is_rejected() {
+        smol::block_on(suite::a_length_of_4_gib_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn a_length_past_the_limit_is_rejected() {
+        smol::block_on(suite::a_length_past_the_limit_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn an_empty_frame_is_rejected() {
+        smol::block_on(suite::an_empty_frame_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn bytes_after_a_packet_are_rejected() {
+        smol::block_on(suite::bytes_after_a_packet_are_rejected::<Smol>());
+    }
+
+    #[test]
+    fn bytes_after_the_last_packet_are_rejected() {
+        smol::block_on(suite::bytes_after_the_last_packet_are_rejected::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_timed_out() {
+        smol::block_on(suite::a_peer_that_does_not_read_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn random_bytes_are_rejected() {
+        smol::block_on(suite::random_bytes_are_rejected::<Smol>());
+    }
+
+    #[test]
+    fn a_truncated_packet_is_rejected() {
+        smol::block_on(suite::a_truncated_packet_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn an_ack_that_comes_first_is_rejected() {
+        smol::block_on(suite::an_ack_that_comes_first_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn a_packet_of_another_cluster_is_rejected() {
+        smol::block_on(suite::a_packet_of_another_cluster_is_rejected::<Smol>());
+    }
+
+    #[test]
+    fn clusters_with_different_ids_stay_apart() {
+        smol::block_on(suite::clusters_with_different_ids_stay_apart::<Smol>());
+    }
+
+    #[test]
+    fn bad_answers_are_rejected() {
+        smol::block_on(suite::bad_answers_are_rejected::<Smol>());
+    }
+}
+
+mod limits {
+    use tidings_conformance::limits as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn inbound_exchanges_are_capped() {
+        smol::block_on(suite::inbound_exchanges_are_capped::<Smol>());
+    }
+
+    #[test]
+    fn outbound_exchanges_are_capped() {
+        smol::block_on(suite::outbound_exchanges_are_capped::<Smol>());
+    }
+
+    #[test]
+    fn rounds_go_on_while_peers_hang() {
+        smol::block_on(suite::rounds_go_on_while_peers_hang::<Smol>());
+    }
+
+    #[test]
+    fn accepting_survives_a_lack_of_file_descriptors() {
+        smol::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<Smol>());
+    }
+}
+
+mod lifecycle {
+    use tidings_conformance::lifecycle as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_node_that_leaves_is_seen_as_left() {
+        smol::block_on(suite::a_node_that_leaves_is_seen_as_left::<Smol>());
+    }
+
+    #[test]
+    fn leaving_does_not_wait_for_a_round() {
+        smol::block_on(suite::leaving_does_not_wait_for_a_round::<Smol>());
+    }
+
+    #[test]
+    fn leaving_alone_tells_nobody() {
+        smol::block_on(suite::leaving_alone_tells_nobody::<Smol>());
+    }
+
+    #[test]
+    fn a_shutdown_frees_the_port() {
+        smol::block_on(suite::a_shutdown_frees_the_port::<Smol>());
+    }
+
+    #[test]
+    fn a_shutdown_finishes_open_exchanges() {
+        smol::block_on(suite::a_shutdown_finishes_open_exchanges::<Smol>());
+    }
+
+    #[test]
+    fn dropping_the_last_handle_stops_the_node() {
+        smol::block_on(suite::dropping_the_last_handle_stops_the_node::<Smol>());
+    }
+
+    #[test]
+    fn leaving_has_a_deadline() {
+        smol::block_on(suite::leaving_has_a_deadline::<Smol>());
+    }
+}

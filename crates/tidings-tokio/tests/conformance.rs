@@ -1,0 +1,276 @@
+//! The conformance suite on tokio: one test for each scenario.
+
+mod forming {
+    use tidings_conformance::forming as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn three_nodes_form_from_one_seed() {
+        suite::three_nodes_form_from_one_seed::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_set_changed_and_deleted_are_seen() {
+        suite::keys_set_changed_and_deleted_are_seen::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_lifetime_ends_on_time() {
+        suite::a_lifetime_ends_on_time::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_restarted_node_supersedes_its_former_run() {
+        suite::a_restarted_node_supersedes_its_former_run::<Tokio>().await;
+    }
+}
+
+mod addresses {
+    use tidings_conformance::addresses as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn port_zero_is_reported() {
+        suite::port_zero_is_reported::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn listening_and_advertised_address_may_differ() {
+        suite::listening_and_advertised_address_may_differ::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn host_names_are_resolved() {
+        suite::host_names_are_resolved::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn all_addresses_of_a_host_are_tried() {
+        suite::all_addresses_of_a_host_are_tried::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_identity_is_the_builders() {
+        suite::the_identity_is_the_builders::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bad_addresses_are_refused_with_a_reason() {
+        suite::bad_addresses_are_refused_with_a_reason::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bad_settings_are_refused_with_a_reason() {
+        suite::bad_settings_are_refused_with_a_reason::<Tokio>().await;
+    }
+}
+
+mod events {
+    use tidings_conformance::events as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn between_snapshot_and_events_there_is_no_gap() {
+        suite::between_snapshot_and_events_there_is_no_gap::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_prefix_selects_key_changes() {
+        suite::a_prefix_selects_key_changes::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_slow_subscriber_is_told_what_it_lost() {
+        suite::a_slow_subscriber_is_told_what_it_lost::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_watch_follows_the_live_nodes() {
+        suite::the_watch_follows_the_live_nodes::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_predicate_narrows_the_watch() {
+        suite::a_predicate_narrows_the_watch::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_lets_subscribers_read_to_the_end() {
+        suite::a_shutdown_lets_subscribers_read_to_the_end::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_does_not_wait_for_the_dropped() {
+        suite::a_shutdown_does_not_wait_for_the_dropped::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_waits_for_nobody_beyond_its_deadline() {
+        suite::a_shutdown_waits_for_nobody_beyond_its_deadline::<Tokio>().await;
+    }
+}
+
+mod hostile {
+    use tidings_conformance::hostile as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_silent_peer_is_timed_out() {
+        suite::a_silent_peer_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_that_stalls_is_timed_out() {
+        suite::a_peer_that_stalls_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_frame_that_never_ends_is_timed_out() {
+        suite::a_frame_that_never_ends_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_inbound_exchange_has_a_deadline_as_a_whole() {
+        suite::an_inbound_exchange_has_a_deadline_as_a_whole::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_connection_closed_at_once_is_counted() {
+        suite::a_connection_closed_at_once_is_counted::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_refused_dial_is_counted() {
+        suite::a_refused_dial_is_counted::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_dialled_peer_that_is_silent_is_timed_out() {
+        suite::a_dialled_peer_that_is_silent_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_length_of_4_gib_is_rejected() {
+        suite::a_length_of_4_gib_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_length_past_the_limit_is_rejected() {
+        suite::a_length_past_the_limit_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_empty_frame_is_rejected() {
+        suite::an_empty_frame_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bytes_after_a_packet_are_rejected() {
+        suite::bytes_after_a_packet_are_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bytes_after_the_last_packet_are_rejected() {
+        suite::bytes_after_the_last_packet_are_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_that_does_not_read_is_timed_out() {
+        suite::a_peer_that_does_not_read_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn random_bytes_are_rejected() {
+        suite::random_bytes_are_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_truncated_packet_is_rejected() {
+        suite::a_truncated_packet_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_ack_that_comes_first_is_rejected() {
+        suite::an_ack_that_comes_first_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_packet_of_another_cluster_is_rejected() {
+        suite::a_packet_of_another_cluster_is_rejected::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn clusters_with_different_ids_stay_apart() {
+        suite::clusters_with_different_ids_stay_apart::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bad_answers_are_rejected() {
+        suite::bad_answers_are_rejected::<Tokio>().await;
+    }
+}
+
+mod limits {
+    use tidings_conformance::limits as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn inbound_exchanges_are_capped() {
+        suite::inbound_exchanges_are_capped::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn outbound_exchanges_are_capped() {
+        suite::outbound_exchanges_are_capped::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn rounds_go_on_while_peers_hang() {
+        suite::rounds_go_on_while_peers_hang::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn accepting_survives_a_lack_of_file_descriptors() {
+        suite::accepting_survives_a_lack_of_file_descriptors::<Tokio>().await;
+    }
+}
+
+mod lifecycle {
+    use tidings_conformance::lifecycle as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_node_that_leaves_is_seen_as_left() {
+        suite::a_node_that_leaves_is_seen_as_left::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn leaving_does_not_wait_for_a_round() {
+        suite::leaving_does_not_wait_for_a_round::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn leaving_alone_tells_nobody() {
+        suite::leaving_alone_tells_nobody::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_frees_the_port() {
+        suite::a_shutdown_frees_the_port::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_finishes_open_exchanges() {
+        suite::a_shutdown_finishes_open_exchanges::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn dropping_the_last_handle_stops_the_node() {
+        suite::dropping_the_last_handle_stops_the_node::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn leaving_has_a_deadline() {
+        suite::leaving_has_a_deadline::<Tokio>().await;
+    }
+}

@@ -325,7 +325,8 @@ impl Gossip {
         let version = entry.max_version.max(entry.complete_version()).max(entry.last_gc_version);
         let (own_version, own_gc, own_heartbeat) = (state.max_version(), state.last_gc_version(), self.own.heartbeat);
         for (claimed, own) in [(version, own_version), (entry.heartbeat, own_heartbeat)] {
-            if claimed.saturating_sub(own) > MAX_JUMP {
+            // Half of what a peer accepts: else the others, which may be behind, would refuse this node's own next word.
+            if claimed.saturating_sub(own) > MAX_JUMP / 2 {
                 self.refuse(own, claimed);
                 return;
             }

@@ -337,7 +337,7 @@ fn a_jump_of_this_nodes_version_or_heartbeat_is_refused_and_told() {
     let (mut a, b) = (node("a"), id("b", 1));
     own_set(&mut a, "k", "v");
     let (state, heartbeat) = (a.own.state().clone(), a.own.heartbeat);
-    let furthest = MAX_JUMP;
+    let furthest = MAX_JUMP / 2;
     for said in [
         said_of_a(1, 0, 1 + furthest + 1),
         said_of_a(1, 1 + furthest + 1, 1),
@@ -358,6 +358,22 @@ fn a_jump_of_this_nodes_version_or_heartbeat_is_refused_and_told() {
         (2 + furthest, 2 + furthest + MOST_UNHEARD_VERSIONS)
     );
     assert_eq!((a.stats.jumps_refused, keys(&a, &id("a", 1)).as_str()), (4, "k=v"));
+}
+
+#[test]
+fn what_an_owner_moves_past_is_no_jump_to_its_other_peers() {
+    for jump in [MAX_JUMP / 2, MAX_JUMP] {
+        let (mut a, mut b) = (node("a"), node("b"));
+        own_set(&mut a, "k", "v");
+        exchange(1, &mut a, &mut b);
+        (2..9).for_each(|_| a.own.heartbeat += 1);
+        let heartbeat = a.own.heartbeat;
+        a.hear(at(2), &said_of_a(heartbeat + jump, 0, 1 + jump), ours(&id("liar", 1)));
+        (3..9).for_each(|now| exchange(now, &mut a, &mut b));
+        let peer = b.membership.get(&id("a", 1)).unwrap();
+        assert_eq!((peer.heartbeat, peer.liveness(), b.stats.jumps_refused), (a.own.heartbeat, Liveness::Live, 0));
+        assert_eq!(peer.state.max_version(), a.own.state().max_version());
+    }
 }
 
 #[test]

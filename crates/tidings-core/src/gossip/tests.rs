@@ -11,6 +11,9 @@ use crate::state::{LEFT_KEY, Lifetime};
 use crate::testing::{config, entry, fading, id, random, set};
 use crate::wire;
 
+mod budget;
+mod python;
+
 const fn at(secs: u64) -> Moment {
     Moment { now: Instant::from_secs(secs), active: Instant::from_secs(secs) }
 }
@@ -132,88 +135,6 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     assert_eq!((ack.message, is_told_all), (Message::Ack { delta: Delta::default() }, true));
 }
 
-/// Nodes that know of `count` others, each with a key, but not each other's keys.
-fn crowded(name: &str, count: usize, max_payload_size: usize) -> Gossip {
-    let mut config = config(name);
-    config.max_payload_size = max_payload_size;
-    config.validate().unwrap();
-    let mut gossip = gossip(config);
-    own_set(&mut gossip, "mine", &"v".repeat(100));
-    let others: Vec<NodeId> = (0..count).map(|number| id(&format!("other{number}"), 1)).collect();
-    let sender = id("teller", 1);
-    let digest = digest_of(others.iter().map(|other| NodeDigest { max_version: 1, ..entry(other, 1 << 40) }));
-    gossip.hear(at(0), &digest, ours(&sender));
-    for (number, other) in others.iter().enumerate() {
-        if number % 2 == usize::from(name == "a") {
-            gossip.apply(at(0), &whole(other, vec![set("k", &"x".repeat(number % 90), 1)]), ours(other));
-        }
-    }
-    gossip
-}
-
-#[test]
-fn no_packet_is_over_its_limit_however_small_that_is() {
-    for (count, max_payload_size, rounds) in [(0, 512, 1), (3, 512, 2), (60, 512, 60), (60, 700, 40), (60, 20_000, 1)] {
-        for revision in [0, PROTOCOL_REVISION] {
-            let (mut a, mut b) = (crowded("a", count, max_payload_size), crowded("b", count, max_payload_size));
-            for round in 0..rounds {
-                exchange_as(revision, 1 + round, &mut a, &mut b);
-                exchange_as(revision, 1 + round, &mut b, &mut a);
-            }
-            assert_eq!(keys(&b, &id("a", 1)), format!("mine={}", "v".repeat(100)), "{max_payload_size} bytes");
-        }
-    }
-}
-
-#[test]
-fn with_tiny_packets_everything_comes_in_time() {
-    let (mut a, mut b) = (crowded("a", 60, 600), crowded("b", 60, 600));
-    let lacking = |gossip: &Gossip| gossip.membership.iter().filter(|(_, peer)| peer.state.entries() == 0).count();
-    assert_eq!((lacking(&a), lacking(&b)), (30, 30));
-    let rounds = (1..400).find(|round| {
-        exchange(*round, &mut a, &mut b);
-        (lacking(&a), lacking(&b)) == (0, 0)
-    });
-    assert!(rounds.is_some(), "{} and {} lacking", lacking(&a), lacking(&b));
-    assert!(a.stats.digests_truncated > 0, "{:?}", a.stats);
-    let told: Vec<String> = events(&mut a).into_iter().filter(|event| event.contains("max_payload_size")).collect();
-    assert_eq!(told.len(), 1, "told once: {told:?}");
-}
-
-#[test]
-fn a_long_name_fits_the_smallest_packet_that_is_allowed() {
-    let long = |name: &str| {
-        let node_id = NodeId::with_tls_name(name.repeat(200), 1, Address::new(name, 1), Some(name.repeat(100)));
-        let mut config = Config::new(node_id);
-        // The least that validation lets through.
-        config.max_payload_size = (1..5_000)
-            .find(|size| {
-                config.max_payload_size = *size;
-                config.validate().is_ok()
-            })
-            .unwrap();
-        let mut gossip = gossip(config);
-        gossip.own.heartbeat = 1 << 62;
-        gossip.own.move_past(1 << 61);
-        own_set(&mut gossip, "k", "");
-        gossip
-    };
-    let (mut a, mut b) = (long("a"), long("b"));
-    // News of others that would fill the packet.
-    (0..20).for_each(|number| b.apply_known(&id(&format!("other{number}"), 1)));
-    exchange(1, &mut a, &mut b);
-    exchange(2, &mut b, &mut a);
-    exchange_as(0, 3, &mut a, &mut b);
-    // Even a farewell fits. It waits for a digest that has room to ask about a node of such a name.
-    a.own.mark_left(Instant::from_secs(4));
-    let a_id = a.config.node_id.clone();
-    let is_left = |b: &Gossip| b.membership.get(&a_id).unwrap().liveness() == Liveness::Left;
-    assert!((4..400).any(|now| {
-        exchange(now, &mut a, &mut b);
-        is_left(&b)
-    }));
-}
-
 #[test]
 fn a_node_that_a_partial_digest_leaves_out_is_not_asked_about() {
     let (mut a, asker) = (node("a"), id("asker", 1));
@@ -286,7 +207,7 @@ fn a_node_that_restarts_with_the_same_generation_moves_past_what_its_peers_hold(
 fn a_restart_shows_by_the_heartbeat_where_the_versions_are_no_higher() {
     for keys_of_the_second_run in [1, 3, 5] {
         let (mut a, mut b) = (node("a"), node("b"));
-        ["k", "l", "m"].map(|key| own_set(&mut a, key, "first run"));
+        ["k", "l", "m"].iter().for_each(|key| own_set(&mut a, key, "first run"));
         a.own.heartbeat = 500;
         exchange(1, &mut a, &mut b);
         let mut a = node("a");
@@ -374,102 +295,6 @@ fn what_an_owner_moves_past_is_no_jump_to_its_other_peers() {
         assert_eq!((peer.heartbeat, peer.liveness(), b.stats.jumps_refused), (a.own.heartbeat, Liveness::Live, 0));
         assert_eq!(peer.state.max_version(), a.own.state().max_version());
     }
-}
-
-#[test]
-fn defect_20_an_owner_adopts_what_a_python_peer_collected_behind_its_back() {
-    let (mut a, py) = (node("a"), id("b", 1));
-    own_set(&mut a, "keep", "v");
-    own_set(&mut a, "gone", "v");
-    a.own.delete(Instant::from_secs(1), "gone", &mut Vec::new());
-    a.hear(at(2), &said_of_a(1, 3, 3), python(&py));
-    assert_eq!(a.own.state().last_gc_version(), 3);
-    let versions: Vec<(&str, u64)> = a.own.state().iter_all().map(|(key, value)| (key, value.version)).collect();
-    assert_eq!(versions, [("keep", 4)], "above what that peer drops, and the tombstone is gone");
-}
-
-#[test]
-fn defect_3_a_python_peer_is_reset_only_with_versions_above_all_it_holds() {
-    let (mut a, py) = (node("a"), id("b", 1));
-    own_set(&mut a, "keep", "v");
-    own_set(&mut a, "gone", "v");
-    a.own.delete(Instant::from_secs(1), "gone", &mut Vec::new());
-    a.own.adopt_gc(Instant::from_secs(1), 3, &mut Vec::new());
-    // It knew the first two keys, and not that one was deleted.
-    let (_, delta) = of_synack(a.answer_syn(at(2), &said_of_a(1, 0, 2), python(&py)));
-    let [of_a] = delta.node_deltas.as_slice() else { panic!("{delta:?}") };
-    assert_eq!((of_a.from_version_excluded, of_a.last_gc_version), (0, 3));
-    let versions: Vec<u64> = of_a.key_values.iter().map(|update| update.version).collect();
-    assert_eq!(versions, [4], "it takes nothing at or below its version 2, and drops all at or below 3");
-}
-
-#[test]
-fn defect_1_an_owner_paces_python_peers_and_not_its_own_kind() {
-    let (mut a, py) = (node("a"), id("py", 1));
-    (0..1_000).for_each(|number| own_set(&mut a, &format!("key{number}"), "v"));
-    let sent_to = |a: &mut Gossip, sender: Sender<'_>, known: u64| {
-        let of_a = NodeDigest { max_version: known, ..entry(&id("a", 1), 1) };
-        let digest = digest_of([NodeDigest { protocol_revision: 0, ..entry(sender.id, 1) }, of_a]);
-        let (digest, delta) = of_synack(a.answer_syn(at(1), &digest, sender));
-        (delta.node_deltas.first().and_then(|node_delta| node_delta.max_version), digest.entries[0].released_version)
-    };
-    assert_eq!(sent_to(&mut a, python(&py), 0), (Some(300), Some(300)));
-    assert_eq!(sent_to(&mut a, python(&id("py2", 1)), 250), (Some(300), Some(300)), "the slowest counts");
-    assert_eq!(sent_to(&mut a, python(&py), 300), (Some(550), Some(550)));
-    assert_eq!(sent_to(&mut a, ours(&id("b", 1)), 300).0, Some(1_000));
-}
-
-#[test]
-fn defect_1_a_live_owners_bound_holds_at_its_relays_and_a_dead_ones_does_not() {
-    let (mut a, owner, py) = (node("a"), id("owner", 1), id("py", 1));
-    let beat = |a: &mut Gossip, now: u64| {
-        let of_owner = NodeDigest { max_version: 3, released_version: Some(2), ..entry(&owner, now) };
-        a.hear(at(now), &digest_of([of_owner]), ours(&owner));
-    };
-    (1..=3).for_each(|now| beat(&mut a, now));
-    a.apply(at(3), &whole(&owner, vec![set("k", "1", 1), set("l", "2", 2), set("m", "3", 3)]), ours(&owner));
-    let sent = |a: &mut Gossip, now: u64| {
-        let (_, delta) = of_synack(a.answer_syn(at(now), &digest_of([entry(&py, 1)]), python(&py)));
-        delta.node_deltas.iter().find(|node_delta| node_delta.node_id == owner).unwrap().max_version
-    };
-    assert_eq!(sent(&mut a, 4), Some(2));
-    a.maintain(at(100));
-    assert_eq!(sent(&mut a, 100), Some(3), "it cannot release any more");
-}
-
-#[test]
-fn a_python_relay_fills_no_holes_and_the_owner_does() {
-    let (mut a, owner, relay) = (node("a"), id("owner", 1), id("relay", 1));
-    let digest = digest_of([entry(&relay, 1), NodeDigest { max_version: 9, ..entry(&owner, 1) }]);
-    a.hear(at(1), &digest, python(&relay));
-    a.apply(at(1), &whole(&owner, vec![set("x", "1", 9)]), python(&relay));
-    assert_eq!(keys(&a, &owner), "x=1");
-    let shown = |a: &mut Gossip, to: &NodeId| {
-        let Message::Syn { digest } = a.syn(at(1), to.gossip_advertise_addr()).message else { panic!() };
-        let entry = digest.entries.into_iter().find(|entry| entry.node_id == owner).unwrap();
-        (entry.max_version, entry.complete_version)
-    };
-    assert_eq!(shown(&mut a, &relay), (9, Some(0)), "the relay would send it again and again");
-    assert_eq!(shown(&mut a, &owner), (0, None));
-    // One of us is not told of what may have holes before it.
-    let (_, delta) = of_synack(a.answer_syn(at(2), &digest_of([entry(&id("b", 1), 1)]), ours(&id("b", 1))));
-    assert!(!delta.node_deltas.iter().any(|node_delta| node_delta.node_id == owner), "{delta:?}");
-
-    a.apply(at(3), &whole(&owner, vec![set("w", "0", 4), set("x", "1", 9)]), python(&owner));
-    assert_eq!((keys(&a, &owner).as_str(), shown(&mut a, &relay)), ("w=0 x=1", (9, None)));
-}
-
-#[test]
-fn a_farewell_crosses_a_python_relay_and_is_no_key_of_the_users() {
-    let (mut a, leaver, relay) = (node("a"), id("leaver", 1), id("relay", 1));
-    for beat in 1..6 {
-        let digest = digest_of([entry(&relay, beat), entry(&leaver, beat)]);
-        a.hear(at(beat), &digest, python(&relay));
-    }
-    events(&mut a);
-    a.apply(at(6), &whole(&leaver, vec![set(LEFT_KEY, "1", 9)]), python(&relay));
-    assert_eq!(a.membership.get(&leaver).unwrap().liveness(), Liveness::Left);
-    assert_eq!(events(&mut a), ["leaver-1-leaver:7000 left"]);
 }
 
 #[test]

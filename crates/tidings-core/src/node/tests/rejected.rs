@@ -9,7 +9,7 @@ const OURS: &str = "default-cluster";
 /// A node that knows "b", and what of it must stay as it is.
 struct Victim {
     node: Node,
-    before: (Stats, alloc::string::String),
+    before: (Stats, String),
 }
 
 impl Victim {
@@ -84,7 +84,7 @@ impl Victim {
 }
 
 /// All that a packet could change, as text: state, members, what is to be dialled and when.
-fn inside(node: &Node) -> alloc::string::String {
+fn inside(node: &Node) -> String {
     let Gossip { own, membership, .. } = &node.gossip;
     format!("{own:?} {membership:?} {:?} {:?}", node.transmits, node.next_round)
 }

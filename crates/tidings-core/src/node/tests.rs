@@ -374,6 +374,20 @@ fn no_more_exchanges_are_open_than_allowed_and_none_twice_to_one_address() {
 }
 
 #[test]
+fn a_round_opens_no_more_exchanges_than_allowed() {
+    let mut config = config("a");
+    config.max_concurrent_gossip = 2;
+    let mut a = node_with(config);
+    let exchange = a.accept(secs(1), PEER).unwrap();
+    let entries = ["b", "c", "d"].map(|name| entry(&id(name, 1), 1)).into();
+    let syn = packet("default-cluster", Message::Syn { digest: Digest { entries, partial: false } });
+    a.handle_packet(secs(1), Via::Accepted(exchange), &syn, &PeerIdentity::Plaintext);
+    a.handle_timeout(secs(2));
+    assert_eq!(core::iter::from_fn(|| a.poll_transmit()).count(), 2);
+    assert!(a.stats().exchanges_not_opened > 0);
+}
+
+#[test]
 fn past_the_limit_of_accepted_exchanges_a_peer_is_refused() {
     let mut config = config("a");
     config.limits.max_accepted_exchanges_per_ip = 2;

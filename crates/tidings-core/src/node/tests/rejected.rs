@@ -238,11 +238,15 @@ fn an_answer_from_another_than_the_dialled_node_is_from_the_wrong_peer() {
 
 #[test]
 fn another_run_of_the_dialled_node_and_whoever_is_behind_a_seed_are_no_wrong_peers() {
-    let mut victim = Victim::new();
-    let via = victim.dial();
-    let digest = Digest { entries: vec![entry(&id("b", 2), 1)], partial: false };
-    let reply = victim.handle(via, &packet(OURS, Message::SynAck { digest, delta: Delta::default() }));
-    assert_eq!((reply.next, reply.rejected), (Next::Close, None));
+    let moved = NodeId::new("b", 2, Address::new("new-place", 7000));
+    let another_at_its_address = NodeId::new("c", 1, address("b"));
+    for successor in [id("b", 2), moved, another_at_its_address] {
+        let mut victim = Victim::new();
+        let via = victim.dial();
+        let digest = Digest { entries: vec![entry(&successor, 1)], partial: false };
+        let reply = victim.handle(via, &packet(OURS, Message::SynAck { digest, delta: Delta::default() }));
+        assert_eq!((reply.next, reply.rejected), (Next::Close, None), "{successor}");
+    }
 
     let mut config = config("a");
     config.seeds = vec![Address::new("dns-name-of-many", 7000)];

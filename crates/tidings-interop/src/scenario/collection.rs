@@ -149,6 +149,7 @@ pub(super) async fn newest_version(cluster: &mut MixedCluster) -> Result<()> {
         .among(Kind::Ours)
         .until(|view| view.reads("py-2", "first", "1") && view.reads("py-2", "second", "2"))
         .await?;
+    nobody_of_ours_starts_again_and_again(cluster).await?;
 
     for owner in owners {
         cluster.member(owner)?.set("last", "5").await?;
@@ -161,5 +162,18 @@ pub(super) async fn newest_version(cluster: &mut MixedCluster) -> Result<()> {
     for view in cluster.views().await? {
         ensure!(owners.iter().all(|owner| view.lacks(owner, "third")), "a deleted key came back: {view}");
     }
+    Ok(())
+}
+
+/// A delta that begins at version 0 makes its receiver start again: once is right, at every exchange it never ends.
+async fn nobody_of_ours_starts_again_and_again(cluster: &MixedCluster) -> Result<()> {
+    let resets = |name| Ok::<u64, anyhow::Error>(cluster.ours(name)?.cluster().stats().core.resets);
+    for name in ["ours-1", "ours-2", "ours-late"] {
+        let before = resets(name)?;
+        sleep(Duration::from_secs(1)).await;
+        let after = resets(name)?;
+        ensure!(after == before, "{name} started again with an owner's state {} times in a second", after - before);
+    }
+    cluster.tell("none of ours is made to start again with an owner's state");
     Ok(())
 }

@@ -145,9 +145,13 @@ pub(super) async fn newest_version(cluster: &mut MixedCluster) -> Result<()> {
         })
         .await?;
     cluster
-        .wait("the Python owner's keys are at all of ours", NEWS)
+        .wait("the Python owner's keys are at all of ours, who know what it collected", NEWS)
         .among(Kind::Ours)
-        .until(|view| view.reads("py-2", "first", "1") && view.reads("py-2", "second", "2"))
+        .until(|view| {
+            view.reads("py-2", "first", "1")
+                && view.reads("py-2", "second", "2")
+                && view.replica("py-2").is_some_and(|replica| replica.last_gc_version >= 4)
+        })
         .await?;
     nobody_of_ours_starts_again_and_again(cluster).await?;
 

@@ -4,41 +4,13 @@
 //! scenarios: links that go down, partitions, lost packets, hosts that leave. See this crate's README.md.
 
 #[cfg(target_os = "linux")]
-mod agent;
-#[cfg(target_os = "linux")]
-mod cluster;
-#[cfg(target_os = "linux")]
-mod command_line;
-#[cfg(target_os = "linux")]
-mod detector;
-#[cfg(target_os = "linux")]
-mod fault;
-#[cfg(target_os = "linux")]
-mod interrupt;
-#[cfg(target_os = "linux")]
-mod leftovers;
-#[cfg(target_os = "linux")]
-mod namespace;
-#[cfg(target_os = "linux")]
-mod network;
-#[cfg(target_os = "linux")]
-mod program;
-#[cfg(target_os = "linux")]
-mod report;
-#[cfg(target_os = "linux")]
-mod requirements;
-#[cfg(target_os = "linux")]
-mod scenario;
-#[cfg(target_os = "linux")]
-mod tool;
-#[cfg(target_os = "linux")]
-mod view;
+mod linux;
 
 use std::process::ExitCode;
 
 #[cfg(target_os = "linux")]
 fn main() -> ExitCode {
-    command_line::obey()
+    linux::obey()
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use crate::agent::{self, Agent};
-use crate::detector::longest_silence;
-use crate::fault::{Drops, Rule};
-use crate::interrupt;
-use crate::network::{Addressing, Host, Network};
-use crate::program::Program;
-use crate::view::{Liveness, View};
+use crate::linux::agent::{self, Agent};
+use crate::linux::detector::longest_silence;
+use crate::linux::fault::{Drops, Rule};
+use crate::linux::interrupt;
+use crate::linux::network::{Addressing, Host, Network};
+use crate::linux::program::Program;
+use crate::linux::view::{Liveness, View};
 
 /// What the agents run with.
 pub(crate) const GOSSIP_INTERVAL: Duration = Duration::from_millis(200);
@@ -109,18 +109,25 @@ impl<'a> Cluster<'a> {
         Ok(self.agents.get(name).with_context(|| format!("{name} has no agent"))?.generation_id())
     }
 
-    /// Pulls the host's cable, or puts it in again.
-    pub(crate) fn set_link(&self, name: &str, is_up: bool) -> Result<()> {
-        self.network.set_link(name, is_up)?;
-        self.tell(format_args!("the link of {name} is {}", if is_up { "up" } else { "down" }));
+    /// Pulls the host's cable. Gives the instant by which it has to be dead at the others, and they at it.
+    pub(crate) fn unplug(&self, name: &str) -> Result<Instant> {
+        self.network.set_link(name, false)?;
+        self.tell(format_args!("the link of {name} is down"));
+        Ok(self.death_of_whom_is_cut_off_now())
+    }
+
+    /// Puts the host's cable in again.
+    pub(crate) fn plug_in(&self, name: &str) -> Result<()> {
+        self.network.set_link(name, true)?;
+        self.tell(format_args!("the link of {name} is up"));
         Ok(())
     }
 
-    /// Lets the switch drop what the rules say.
-    pub(crate) fn break_network(&mut self, what: &str, rules: &[Rule<'_>]) -> Result<()> {
+    /// Lets the switch drop what the rules say. Gives the instant by which who is cut off by that has to be dead.
+    pub(crate) fn break_network(&mut self, what: &str, rules: &[Rule<'_>]) -> Result<Instant> {
         self.network.break_it(rules)?;
         self.tell(what);
-        Ok(())
+        Ok(self.death_of_whom_is_cut_off_now())
     }
 
     /// Lets the switch forward everything again. A fault that dropped nothing shows nothing, and is an error.
@@ -168,9 +175,9 @@ impl<'a> Cluster<'a> {
     }
 
     /// Waits until each of `at` holds each of `dead` for dead.
-    pub(crate) fn holds_dead(&self, at: &[&str], dead: &[&str]) -> Result<()> {
+    pub(crate) fn holds_dead(&self, at: &[&str], dead: &[&str], deadline: Instant) -> Result<()> {
         let what = format!("{} dead at {}", brief(dead), brief(at));
-        let within = self.time_to_death();
+        let within = deadline.saturating_duration_since(Instant::now());
         self.until(&what, at, within, |view| dead.iter().all(|name| view.holds(name, Liveness::Dead)))
     }
 
@@ -238,18 +245,36 @@ impl<'a> Cluster<'a> {
         interrupt::sleep(time.saturating_sub(formed.elapsed()))
     }
 
-    /// In how long the agents have to take for dead who is cut off now. It must have been live since the beginning.
+    /// For how long at most somebody whom nobody hears is not taken for dead. He must have been live since the beginning.
     pub(crate) fn time_to_death(&self) -> Duration {
         let known_for = self.formed.map_or(Duration::ZERO, |formed| formed.elapsed());
         longest_silence(known_for, self.started.elapsed(), GOSSIP_INTERVAL) + DETECTION_SLACK
     }
 
+    fn death_of_whom_is_cut_off_now(&self) -> Instant {
+        Instant::now() + self.time_to_death()
+    }
+
     /// The deaths that the log of this host's agent tells of, in order. It has those too that no view shows, since they
     /// were over too soon.
-    pub(crate) fn deaths_told_by(&self, name: &str) -> Result<Vec<String>> {
+    fn deaths_told_by(&self, name: &str) -> Result<Vec<String>> {
         let agent = self.agents.get(name).with_context(|| format!("{name} has no agent"))?;
         let hosts = self.all_hosts();
         Ok(agent.log().iter().filter_map(|line| death(line, &hosts)).map(str::to_owned).collect())
+    }
+
+    /// Waits until the logs of all these hosts tell of exactly these deaths.
+    pub(crate) fn logs_tell_of_deaths(&self, at: &[&str], dead: &[&str]) -> Result<()> {
+        let start = Instant::now();
+        for name in at {
+            // A log comes through a pipe, and may be a moment behind the view.
+            while self.deaths_told_by(name)? != dead {
+                let deaths = self.deaths_told_by(name)?;
+                ensure!(start.elapsed() <= SOON, "the log of {name} tells of these deaths: {deaths:?}; not {dead:?}");
+                interrupt::sleep(POLL_INTERVAL)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fails when any agent has ever taken another for dead.

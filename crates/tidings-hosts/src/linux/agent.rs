@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::interrupt;
-use crate::network::Host;
-use crate::program::Program;
-use crate::view::View;
+use crate::linux::interrupt;
+use crate::linux::network::Host;
+use crate::linux::program::Program;
+use crate::linux::view::View;
 
 /// How long an agent may take to listen, and to answer a request.
 const START_TIMEOUT: Duration = Duration::from_secs(10);

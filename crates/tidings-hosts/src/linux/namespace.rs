@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +12,7 @@ use std::thread;
 use anyhow::{Context, Result, anyhow};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-use crate::tool;
+use crate::linux::tool;
 
 /// All our namespaces begin so; then comes the id of the process that made them.
 const PREFIX: &str = "tidings-hosts-";
@@ -65,11 +66,11 @@ impl Namespace {
 
     /// Does `work` in a thread inside; sockets made there stay inside.
     pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
-        let path = Path::new(NAMESPACES).join(&self.name);
+        let path = path(&self.name);
         let namespace = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         thread::scope(|scope| {
             let inside = scope.spawn(|| {
-                move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(LinkNameSpaceType::Network))
+                move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
                     .with_context(|| format!("cannot enter {}", path.display()))?;
                 work()
             });
@@ -86,7 +87,7 @@ impl Drop for Namespace {
     }
 }
 
-/// The names of all namespaces, and of all directories of files for one, that a run of process `owner` made.
+/// The names of all namespaces, and of all directories of files for one, that were made by a run of such a process.
 pub(crate) fn left_by(is_wanted: impl Fn(i32) -> bool) -> Vec<String> {
     let entries = [NAMESPACES, FILES].into_iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
     let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::requirements;
+use crate::linux::requirements;
 
 /// A call of `program`, wherever it is.
 pub(crate) fn command(program: &str) -> Command {

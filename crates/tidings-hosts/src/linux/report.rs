@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::view::{Liveness, View};
+use crate::linux::view::{Liveness, View};
 
 /// In a cluster of more, only those whose state is not the usual one are named.
 const MOST_NAMED: usize = 8;

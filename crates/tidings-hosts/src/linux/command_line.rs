@@ -8,8 +8,8 @@ use anyhow::Result;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
 
-use crate::program::Program;
-use crate::{interrupt, leftovers, requirements, scenario};
+use crate::linux::program::Program;
+use crate::linux::{interrupt, leftovers, requirements, scenario};
 
 /// What shells give for a process that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;

@@ -1,12 +1,13 @@
 //! What the switch drops: nftables rules in its bridge, and counters that prove that they did something.
 
 use std::fmt::{self, Write as _};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::namespace::Namespace;
-use crate::tool;
+use crate::linux::namespace::Namespace;
+use crate::linux::{requirements, tool};
 
 const TABLE: &str = "bridge tidings-faults";
 
@@ -46,8 +47,8 @@ pub(crate) fn remove(switch: &Namespace) -> Result<Drops> {
     drops(&listed).with_context(|| format!("nft gave no such counters: {listed}"))
 }
 
-fn nft() -> std::path::PathBuf {
-    crate::requirements::find("nft").unwrap_or_else(|| "nft".into())
+fn nft() -> PathBuf {
+    requirements::find("nft").unwrap_or_else(|| "nft".into())
 }
 
 /// Rules for `nft -f`.

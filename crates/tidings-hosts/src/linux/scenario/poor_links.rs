@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use crate::cluster::{Cluster, SOON};
-use crate::fault::Rule;
-use crate::view::Liveness;
+use crate::linux::cluster::{Cluster, SOON};
+use crate::linux::fault::Rule;
+use crate::linux::view::Liveness;
 
 const LOSS_PERCENT: u8 = 30;
 const LOSS_TIME: Duration = Duration::from_secs(60);
@@ -42,14 +42,14 @@ pub(super) fn blackhole(cluster: &mut Cluster<'_>) -> Result<()> {
     cluster.live_together_for(Duration::from_secs(5))?;
     let before = time_of_values(cluster, "before")?;
 
-    cluster.break_network("host-5's packets vanish", &[Rule::Blackhole("host-5")])?;
+    let deadline = cluster.break_network("host-5's packets vanish", &[Rule::Blackhole("host-5")])?;
     let meanwhile = time_of_values(cluster, "meanwhile")?;
     ensure!(
         meanwhile <= before + LONGEST_DELAY,
         "the rounds are slower: {VALUES} values took {meanwhile:.1?} instead of {before:.1?}"
     );
     let others = cluster.others(&["host-5"]);
-    cluster.holds_dead(&others, &["host-5"])?;
+    cluster.holds_dead(&others, &["host-5"], deadline)?;
     cluster.holds_live(&others, &others, SOON)?;
     let dead = time_of_values(cluster, "dead")?;
     ensure!(dead <= before + LONGEST_DELAY, "the rounds are slower: {VALUES} values took {dead:.1?}");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::cluster::{Cluster, SOON};
-use crate::view::Liveness;
+use crate::linux::cluster::{Cluster, SOON};
+use crate::linux::view::Liveness;
 
 pub(super) fn five_hosts(cluster: &mut Cluster<'_>) -> Result<()> {
     cluster.everyone_is_live()?;

@@ -7,7 +7,7 @@ use std::process::id;
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::namespace;
+use crate::linux::namespace;
 
 /// Ends the agents and removes the namespaces and files of runs that are over.
 pub(crate) fn remove() -> Result<()> {

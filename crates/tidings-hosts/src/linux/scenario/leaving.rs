@@ -1,20 +1,24 @@
 //! Agents that say goodbye.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 
-use crate::cluster::{Cluster, SOON};
-use crate::view::Liveness;
+use crate::linux::cluster::{Cluster, SOON};
+use crate::linux::view::Liveness;
 
 pub(super) fn and_coming_back(cluster: &mut Cluster<'_>) -> Result<()> {
     cluster.everyone_is_live()?;
+    cluster.live_together_for(Duration::from_secs(10))?;
     let before = cluster.generation_id("host-4")?;
 
     cluster.leave("host-4")?;
     let others = cluster.others(&[]);
     cluster.until("host-4 left, at all others", &others, SOON, |view| view.holds("host-4", Liveness::Left))?;
-    // Longer than a silent member would be taken for live.
-    let bound = cluster.time_to_death().min(SOON);
-    cluster.hold("host-4 stays left at all others", bound, |view| view.holds("host-4", Liveness::Left))?;
+    // By then it would be dead to anyone who had missed its goodbye.
+    cluster.hold("host-4 stays left at all others", cluster.time_to_death(), |view| {
+        view.holds("host-4", Liveness::Left)
+    })?;
     cluster.nobody_was_declared_dead()?;
 
     cluster.start_agent("host-4")?;

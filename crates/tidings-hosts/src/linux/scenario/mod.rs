@@ -11,11 +11,12 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 
-use crate::cluster::{Cluster, Setup};
-use crate::interrupt;
-use crate::network::Addressing;
-use crate::program::Program;
-use crate::report::{Report, Row};
+use crate::linux::cluster::{Cluster, Setup};
+use crate::linux::interrupt;
+use crate::linux::network::Addressing;
+use crate::linux::program::Program;
+use crate::linux::report::{Report, Row};
+use crate::linux::view::View;
 
 /// So many lines of each log are printed after a failure.
 const LOG_LINES: usize = 12;
@@ -130,7 +131,7 @@ impl Scenario {
         Ok(Row { scenario: self.name, has_passed, seconds, views })
     }
 
-    fn play_in(&self, cluster: &mut Cluster<'_>) -> (Vec<crate::view::View>, Result<()>) {
+    fn play_in(&self, cluster: &mut Cluster<'_>) -> (Vec<View>, Result<()>) {
         let mut result = (self.play)(cluster).and_then(|()| {
             ensure!(!cluster.has_fault(), "the scenario ended with the network broken");
             Ok(())

@@ -1,12 +1,12 @@
 //! Hosts, each in a namespace of its own, on one switch.
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::{Context, Result};
 
-use crate::fault::{self, Drops, Rule};
-use crate::namespace::Namespace;
+use crate::linux::fault::{self, Drops, Rule};
+use crate::linux::namespace::Namespace;
 
 const GOSSIP_PORT: u16 = 7000;
 const HTTP_PORT: u16 = 8000;
@@ -164,6 +164,6 @@ impl Host {
     }
 
     fn socket_address(&self, port: u16) -> String {
-        std::net::SocketAddr::new(self.address, port).to_string()
+        SocketAddr::new(self.address, port).to_string()
     }
 }

@@ -126,14 +126,15 @@ impl Gossip {
         self.packet(Message::SynAck { digest, delta })
     }
 
-    /// Takes in a SynAck and answers it. Also whether the answer tells the peer all of this node's own news.
+    /// Takes in a SynAck and answers it. Also the version of this node's own state that the peer then holds, if it holds
+    /// all there is.
     pub(crate) fn answer_syn_ack(
         &mut self,
         at: Moment,
         digest: &Digest,
         delta: &Delta,
         sender: Sender<'_>,
-    ) -> (Packet, bool) {
+    ) -> (Packet, Option<u64>) {
         self.hear(at, digest, sender);
         self.apply(at, delta, sender);
         let room = self.room(MessageLen::Ack { delta: 0 });
@@ -147,7 +148,7 @@ impl Gossip {
         };
         let knew = |entry: &NodeDigest| entry.node_id == self.config.node_id && entry.complete_version() >= own_version;
         let is_told_all = told(&delta) || digest.entries.iter().any(knew);
-        (self.packet(Message::Ack { delta }), is_told_all)
+        (self.packet(Message::Ack { delta }), is_told_all.then_some(own_version))
     }
 
     /// Takes in an Ack.

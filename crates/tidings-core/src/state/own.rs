@@ -175,10 +175,10 @@ impl OwnState {
         Some(self.set(now, key, &value, Lifetime::Grace, changes))
     }
 
-    /// Says in the own key-values that this node leaves.
-    pub(crate) fn mark_left(&mut self, now: Instant) {
+    /// Says in the own key-values that this node leaves; gives the version.
+    pub(crate) fn mark_left(&mut self, now: Instant) -> u64 {
         let state = Arc::make_mut(&mut self.state);
-        state.write(now, Arc::from(LEFT_KEY), Arc::from("1"), ValueStatus::Set, &mut Vec::new());
+        state.write(now, Arc::from(LEFT_KEY), Arc::from("1"), ValueStatus::Set, &mut Vec::new())
     }
 
     /// The soonest instant at which a key's own lifetime ends.

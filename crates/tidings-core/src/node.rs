@@ -215,6 +215,16 @@ impl Node {
         Ok(version)
     }
 
+    /// Gives every live key of this node a new version, values unchanged, so that each is sent to everybody again.
+    /// Returns how many there were.
+    ///
+    /// The cure for a Python node that joined through another Python node and has holes in this node's keys for ever (see
+    /// docs/protocol.md). Costs one more dissemination of all keys; between nodes of ours it is never needed.
+    pub fn republish(&mut self, now: Instant) -> usize {
+        let at = self.moment(now);
+        self.gossip.republish(at)
+    }
+
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
     /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is known, after four rounds at the latest.
     /// Stop the node then; until then drive it on. A second call does nothing.

@@ -220,6 +220,12 @@ impl OwnState {
         Arc::make_mut(&mut self.state).reversion(up_to)
     }
 
+    /// Gives every live key a new version. Returns how many there were.
+    pub(crate) fn republish(&mut self) -> usize {
+        let up_to = self.state.max_version();
+        Arc::make_mut(&mut self.state).reversion(up_to)
+    }
+
     /// Whether a live key stands at or below the collected tombstones.
     pub(crate) fn has_live_below_gc(&self) -> bool {
         self.state.news(0, self.state.last_gc_version()).any(|(_, value)| value.is_readable())

@@ -6,8 +6,8 @@
 //! this file could go: every function has a plain answer for marked ones.
 
 use crate::config::Config;
-use crate::delta::{News, NodeDelta};
-use crate::digest::NodeDigest;
+use crate::delta::{Delta, News, NodeDelta};
+use crate::digest::{Digest, NodeDigest};
 use crate::id::NodeId;
 use crate::membership::{Membership, Peer};
 use crate::snapshot::Liveness;
@@ -68,6 +68,28 @@ pub(crate) fn versions_to_show(peer: &Peer, to_owner: bool) -> (u64, Option<u64>
     let heard = peer.heard_version.max(complete);
     if to_owner || heard == complete { (complete, None) } else { (heard, Some(complete)) }
 }
+
+/// What an unmarked owner says by sending nothing of itself in a SynAck.
+///
+/// A node whose keys were all collected sends no delta, and a key whose tombstone was missed lives on (defect 5). But it
+/// answers in one go: if its digest shows more collected tombstones than we have seen, and its delta does not start us
+/// again, then it has no live key. (Its own delta comes first, so that nothing crowds it out.)
+pub(crate) fn claim_of_silence<'a>(
+    digest: &'a Digest,
+    delta: &Delta,
+    sender: Sender<'_>,
+) -> Option<(&'a NodeId, Claim)> {
+    let own = digest.entries.first().filter(|_| !sender.is_marked())?;
+    if own.last_gc_version == 0 || delta.node_deltas.iter().any(|node_delta| node_delta.node_id == own.node_id) {
+        return None;
+    }
+    let (as_of, last_gc) = (own.max_version, own.last_gc_version);
+    Some((&own.node_id, Claim { from: 0, complete_to: Some(0), as_of, last_gc, says_if_cut: false }))
+}
+
+/// The part of a SynAck that is the delta's where digest and delta do not fit: an eighth, for an unmarked peer resends the
+/// whole state of every node that a digest cut short does not show.
+pub(crate) const DELTA_PART: usize = 8;
 
 /// Bounds what an unmarked peer is sent of one node. `None`: nothing.
 ///

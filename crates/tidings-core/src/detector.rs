@@ -10,7 +10,7 @@ use core::time::Duration;
 use crate::config::FailureDetectorConfig;
 use crate::time::Instant;
 
-/// One node's heartbeats, in constant memory. Instants are those of [`ActiveClock`].
+/// One node's heartbeats, in constant memory. Instants are those of a clock that stands still while this process does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HeartbeatWindow {
     last_heartbeat: Option<Instant>,

@@ -77,8 +77,8 @@ pub(crate) enum Stage {
     Syn,
     /// Accepted: the Ack to our SynAck, from the node that sent the Syn.
     Ack { from: NodeId, protocol_revision: u32 },
-    /// Nothing: only to be closed. `told`: the node that our Ack tells the farewell.
-    Close { completed: bool, told: Option<NodeId> },
+    /// Nothing: only to be closed. `told`: the node that holds our key-values up to a version once the Ack is sent.
+    Close { completed: bool, told: Option<(NodeId, u64)> },
 }
 
 #[derive(Clone, Debug)]

@@ -19,6 +19,8 @@ const MIN_TOLD: usize = 3;
 /// A farewell in progress.
 #[derive(Clone, Debug)]
 pub(crate) struct Farewell {
+    /// The version at which this node said that it leaves.
+    version: u64,
     wanted: usize,
     told: BTreeSet<NodeId>,
     tried: BTreeSet<Address>,
@@ -27,8 +29,9 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    pub(crate) fn new(now: Instant, membership: &Membership, config: &Config) -> Farewell {
+    pub(crate) fn new(now: Instant, version: u64, membership: &Membership, config: &Config) -> Farewell {
         Farewell {
+            version,
             wanted: candidates(membership).len().min(config.gossip_count.max(MIN_TOLD)),
             told: BTreeSet::new(),
             tried: BTreeSet::new(),
@@ -57,11 +60,13 @@ impl Farewell {
         targets
     }
 
-    /// An exchange is over. `told`: the node that knows now, whatever the exchange was for; `was_pending`: it was opened
-    /// for the farewell.
-    pub(crate) fn exchange_over(&mut self, told: Option<NodeId>, was_pending: bool) {
+    /// An exchange is over. `told`: a node and the version up to which it now knows this one, whatever the exchange was
+    /// for; `was_pending`: it was opened for the farewell.
+    pub(crate) fn exchange_over(&mut self, told: Option<(NodeId, u64)>, was_pending: bool) {
         self.pending -= usize::from(was_pending).min(self.pending);
-        self.told.extend(told);
+        // An exchange that was under way when this node began to leave told of an older version.
+        let told = told.filter(|(_, version)| *version >= self.version);
+        self.told.extend(told.map(|(node, _)| node));
     }
 
     /// Starts over with the nodes that could not be reached. Once a round.
@@ -93,6 +98,8 @@ mod tests {
     use alloc::format;
     use core::time::Duration;
 
+    const VERSION: u64 = 7;
+
     fn nodes(count: usize) -> Vec<NodeId> {
         (0..count).map(|number| id(&format!("n{number}"), 1)).collect()
     }
@@ -101,7 +108,7 @@ mod tests {
     fn farewell_to(live: usize) -> (Farewell, Membership) {
         let config = config("me");
         let membership = members(&config, &nodes(live), &[id("dead", 1)]);
-        (Farewell::new(NOW, &membership, &config), membership)
+        (Farewell::new(NOW, VERSION, &membership, &config), membership)
     }
 
     fn at(address: &Address) -> NodeId {
@@ -118,7 +125,7 @@ mod tests {
         assert_eq!(farewell.targets(&membership, &mut random), [], "enough are on their way");
         for (number, target) in targets.iter().enumerate() {
             assert!(!farewell.is_over(NOW));
-            farewell.exchange_over(Some(at(target)), true);
+            farewell.exchange_over(Some((at(target), VERSION)), true);
             assert_eq!(farewell.told(), number + 1);
         }
         assert!(farewell.is_over(NOW));
@@ -134,7 +141,7 @@ mod tests {
         assert_eq!(second.len(), 1);
         assert!(!first.contains(&second[0]));
         // With nobody left to try it waits for the next round, which tries again whom it has not told.
-        farewell.exchange_over(Some(at(&second[0])), true);
+        farewell.exchange_over(Some((at(&second[0]), VERSION)), true);
         farewell.exchange_over(None, true);
         farewell.exchange_over(None, true);
         assert_eq!(farewell.targets(&membership, &mut random).len(), 1);
@@ -150,11 +157,11 @@ mod tests {
     fn a_node_told_twice_counts_once_and_one_told_by_the_way_counts_too() {
         let (mut farewell, membership) = farewell_to(3);
         assert_eq!(farewell.targets(&membership, &mut random(1)).len(), 3);
-        farewell.exchange_over(Some(id("n0", 1)), true);
-        farewell.exchange_over(Some(id("n0", 1)), false);
+        farewell.exchange_over(Some((id("n0", 1), VERSION)), true);
+        farewell.exchange_over(Some((id("n0", 1), VERSION)), false);
         assert_eq!((farewell.told(), farewell.is_over(NOW)), (1, false));
-        farewell.exchange_over(Some(id("n1", 1)), false);
-        farewell.exchange_over(Some(id("n2", 1)), false);
+        farewell.exchange_over(Some((id("n1", 1), VERSION)), false);
+        farewell.exchange_over(Some((id("n2", 1), VERSION)), false);
         assert!(farewell.is_over(NOW));
     }
 
@@ -162,7 +169,7 @@ mod tests {
     fn it_is_over_at_once_with_nobody_known_and_after_four_rounds_at_the_latest() {
         let config = config("me");
         let nobody = members(&config, &[], &[]);
-        assert!(Farewell::new(NOW, &nobody, &config).is_over(NOW));
+        assert!(Farewell::new(NOW, VERSION, &nobody, &config).is_over(NOW));
         let (farewell, _) = farewell_to(2);
         assert_eq!(farewell.deadline(), NOW + Duration::from_secs(4));
         assert!(!farewell.is_over(NOW + Duration::from_millis(3_999)));
@@ -177,11 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn what_was_on_its_way_before_the_farewell_tells_nobody() {
+        let (mut farewell, _) = farewell_to(1);
+        farewell.exchange_over(Some((id("n0", 1), VERSION - 1)), false);
+        assert_eq!((farewell.told(), farewell.is_over(NOW)), (0, false));
+    }
+
+    #[test]
     fn a_wider_gossip_tells_more() {
         let mut config = config("me");
         config.gossip_count = 6;
         let membership = members(&config, &nodes(8), &[]);
-        let mut farewell = Farewell::new(NOW, &membership, &config);
+        let mut farewell = Farewell::new(NOW, VERSION, &membership, &config);
         assert_eq!(farewell.targets(&membership, &mut random(1)).len(), 6);
     }
 }

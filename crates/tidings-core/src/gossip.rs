@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 
 use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
 use crate::config::Config;
-use crate::delta::{self, Delta, News, Packed};
+use crate::delta::{self, Delta, KeyValueUpdate, News, Packed};
 use crate::digest::{Digest, NodeDigest};
 use crate::event::{EventKind, EventQueue};
 use crate::id::{Address, NodeId};
@@ -21,7 +21,7 @@ use crate::limits::MAX_JUMP;
 use crate::membership::{Env, Membership, Peer};
 use crate::rng::Random;
 use crate::snapshot::Liveness;
-use crate::state::{NodeState, OwnState};
+use crate::state::{Claim, KeyChange, NodeState, OwnState};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::size::{self, MessageLen};
@@ -115,27 +115,28 @@ impl Gossip {
         self.hear(at, digest, sender);
         let (own, others) = self.digest_entries(at, Reader::Node(sender.id));
         let room = self.room(MessageLen::SynAck { digest: 0, delta: 0 });
-        // Where both do not fit, each gets its part. A digest cut short costs an unmarked peer more than a delta cut
-        // short: it resends the whole state of every node it does not find in it.
-        let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(match sender.is_marked() {
-            true => room / 2,
-            false => room / 8,
-        });
+        // Where both do not fit, each gets its part.
+        let delta_part = if sender.is_marked() { room / 2 } else { room / aiocluster::DELTA_PART };
+        let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(delta_part);
         let Packed { delta, len, .. } = self.delta(at, digest, sender, delta_room);
         let digest = self.fit_digest(own, others, room.saturating_sub(len));
         self.packet(Message::SynAck { digest, delta })
     }
 
-    /// Takes in a SynAck and answers it. Also whether the answer tells the peer all of this node's own news.
+    /// Takes in a SynAck and answers it. Also the version of this node's own state that the peer then holds, if it holds
+    /// all there is.
     pub(crate) fn answer_syn_ack(
         &mut self,
         at: Moment,
         digest: &Digest,
         delta: &Delta,
         sender: Sender<'_>,
-    ) -> (Packet, bool) {
+    ) -> (Packet, Option<u64>) {
         self.hear(at, digest, sender);
         self.apply(at, delta, sender);
+        if let Some((owner, claim)) = aiocluster::claim_of_silence(digest, delta, sender) {
+            self.apply_claim(at, owner, claim, &[]);
+        }
         let room = self.room(MessageLen::Ack { delta: 0 });
         let Packed { delta, .. } = self.delta(at, digest, sender, room);
         let own_version = self.own.state().max_version();
@@ -147,7 +148,7 @@ impl Gossip {
         };
         let knew = |entry: &NodeDigest| entry.node_id == self.config.node_id && entry.complete_version() >= own_version;
         let is_told_all = told(&delta) || digest.entries.iter().any(knew);
-        (self.packet(Message::Ack { delta }), is_told_all)
+        (self.packet(Message::Ack { delta }), is_told_all.then_some(own_version))
     }
 
     /// Takes in an Ack.
@@ -180,7 +181,7 @@ impl Gossip {
         self.tell_own_changes(at, changes);
     }
 
-    pub(crate) fn tell_own_changes(&mut self, at: Moment, changes: Vec<crate::state::KeyChange>) {
+    pub(crate) fn tell_own_changes(&mut self, at: Moment, changes: Vec<KeyChange>) {
         let node = self.config.node_id.clone();
         let (_, mut env) = self.membership(at);
         env.tell_changes(&node, changes);
@@ -210,6 +211,13 @@ impl Gossip {
         };
         let delta = size::node_delta_len(size::node_delta_header_len(&header), key_value_len);
         self.config.max_payload_size - self.room(MessageLen::Ack { delta: 0 }) + delta
+    }
+
+    /// Gives every live key of this node a new version, so that it is news to everybody. Returns how many there were.
+    pub(crate) fn republish(&mut self, at: Moment) -> usize {
+        let count = self.own.republish();
+        self.update_released(at);
+        count
     }
 
     fn update_released(&mut self, at: Moment) {
@@ -361,29 +369,31 @@ impl Gossip {
     fn apply(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
         let self_id = self.config.node_id.clone();
         for node_delta in &delta.node_deltas {
-            let id = &node_delta.node_id;
-            if *id == self_id {
+            if node_delta.node_id == self_id {
                 self.stats.own_deltas_rejected += 1;
                 continue;
             }
-            let (membership, mut env) = self.membership(at);
-            let Some(peer) = membership.get_mut(id) else {
-                env.stats.deltas_ignored += 1;
-                continue;
-            };
-            let claim = aiocluster::claim_of(node_delta, sender);
-            let mut changes = Vec::new();
-            let limits = &env.config.limits;
-            let state = Arc::make_mut(&mut peer.state);
-            let applied = state.apply(at.now, claim, &node_delta.key_values, limits, &mut changes);
-            peer.heard_version = peer.heard_version.max(peer.state.max_version());
-            env.stats.deltas_ignored += u64::from(applied.ignored);
-            env.stats.resets += u64::from(applied.reset);
-            env.stats.key_values_applied += applied.taken;
-            env.stats.entries_skipped += applied.over_limit;
-            env.tell_changes(id, changes);
-            membership.refresh(&mut env, id);
+            self.apply_claim(at, &node_delta.node_id, aiocluster::claim_of(node_delta, sender), &node_delta.key_values);
         }
+    }
+
+    /// Takes in what a peer says of one other node.
+    fn apply_claim(&mut self, at: Moment, id: &NodeId, claim: Claim, key_values: &[KeyValueUpdate]) {
+        let highest = claim.as_of.max(key_values.last().map_or(0, |last| last.version));
+        let heard = self.membership.get(id).map_or(0, |peer| peer.heard_version);
+        if highest.saturating_sub(heard) > MAX_JUMP {
+            self.stats.jumps_refused += 1;
+            return;
+        }
+        let (membership, mut env) = self.membership(at);
+        let Some(applied) = membership.apply(&mut env, id, claim, key_values) else {
+            self.stats.deltas_ignored += 1;
+            return;
+        };
+        self.stats.deltas_ignored += u64::from(applied.ignored);
+        self.stats.resets += u64::from(applied.reset);
+        self.stats.key_values_applied += applied.taken;
+        self.stats.entries_skipped += applied.over_limit;
     }
 }
 

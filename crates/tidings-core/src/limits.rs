@@ -26,6 +26,8 @@ pub struct Limits {
     pub max_keys_per_node: usize,
     /// Bytes of one node's keys and values, 1 to 16 GiB. Default: 64 MiB.
     pub max_state_bytes_per_node: usize,
+    /// Bytes of all other nodes' keys and values together, 1 to 64 GiB. Default: 1 GiB.
+    pub max_state_bytes: usize,
     /// Exchanges that peers have open to this node at once, 1 to 65,536. Default: 512.
     pub max_accepted_exchanges: usize,
     /// The same for one IP address, 1 to 65,536: one peer cannot take every place. Default: 256.
@@ -42,6 +44,7 @@ impl Default for Limits {
             max_forgotten_nodes: 20_000,
             max_keys_per_node: 100_000,
             max_state_bytes_per_node: 64 << 20,
+            max_state_bytes: 1 << 30,
             max_accepted_exchanges: 512,
             max_accepted_exchanges_per_ip: 256,
             max_queued_events: 100_000,
@@ -51,7 +54,7 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn validate(&self, max_payload_size: usize) -> Result<(), ConfigError> {
-        within("limits.decode.max_packet_bytes", self.decode.max_packet_bytes, max_payload_size..=64 << 20)?;
+        within("limits.decode.max_packet_bytes", self.decode.max_packet_bytes, 2 * max_payload_size..=64 << 20)?;
         within("limits.decode.max_name_bytes", self.decode.max_name_bytes, 1..=65_536)?;
         within("limits.decode.max_key_bytes", self.decode.max_key_bytes, 1..=64 << 20)?;
         within("limits.decode.max_value_bytes", self.decode.max_value_bytes, 1..=64 << 20)?;
@@ -62,6 +65,7 @@ impl Limits {
         within("limits.max_forgotten_nodes", self.max_forgotten_nodes, 1..=1_000_000)?;
         within("limits.max_keys_per_node", self.max_keys_per_node, 1..=10_000_000)?;
         within("limits.max_state_bytes_per_node", self.max_state_bytes_per_node as u64, 1..=16 << 30)?;
+        within("limits.max_state_bytes", self.max_state_bytes as u64, 1..=64 << 30)?;
         within("limits.max_accepted_exchanges", self.max_accepted_exchanges, 1..=65_536)?;
         within("limits.max_accepted_exchanges_per_ip", self.max_accepted_exchanges_per_ip, 1..=65_536)?;
         within("limits.max_queued_events", self.max_queued_events, 1..=10_000_000)

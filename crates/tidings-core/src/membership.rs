@@ -5,13 +5,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::delta::KeyValueUpdate;
 use crate::detector::HeartbeatWindow;
 use crate::digest::NodeDigest;
 use crate::event::{EventKind, EventQueue};
 use crate::id::NodeId;
-use crate::limits::MAX_JUMP;
+use crate::limits::{Limits, MAX_JUMP};
 use crate::snapshot::Liveness;
-use crate::state::{KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
+use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
 
@@ -144,11 +145,13 @@ pub(crate) struct Membership {
     self_id: NodeId,
     peers: BTreeMap<NodeId, Peer>,
     forgotten: BTreeMap<NodeId, Forgotten>,
+    /// Bytes of all peers' keys and values; exact once a round, and never too low.
+    state_bytes: usize,
 }
 
 impl Membership {
     pub(crate) fn new(self_id: NodeId) -> Membership {
-        Membership { self_id, peers: BTreeMap::new(), forgotten: BTreeMap::new() }
+        Membership { self_id, peers: BTreeMap::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
@@ -165,6 +168,32 @@ impl Membership {
 
     pub(crate) fn len(&self) -> usize {
         self.peers.len()
+    }
+
+    pub(crate) fn state_bytes(&self) -> usize {
+        self.peers.values().map(|peer| peer.state.bytes()).sum()
+    }
+
+    /// Applies a delta to a peer's state, within the limits of that peer and of all together. `None`: it is unknown.
+    pub(crate) fn apply(
+        &mut self,
+        env: &mut Env<'_>,
+        id: &NodeId,
+        claim: Claim,
+        key_values: &[KeyValueUpdate],
+    ) -> Option<Applied> {
+        let peer = self.peers.get_mut(id)?;
+        let limits = &env.config.limits;
+        let before = peer.state.bytes();
+        let room = before.saturating_add(limits.max_state_bytes.saturating_sub(self.state_bytes));
+        let limits = Limits { max_state_bytes_per_node: limits.max_state_bytes_per_node.min(room), ..limits.clone() };
+        let mut changes = Vec::new();
+        let applied = Arc::make_mut(&mut peer.state).apply(env.now, claim, key_values, &limits, &mut changes);
+        self.state_bytes += peer.state.bytes().saturating_sub(before);
+        peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        env.tell_changes(id, changes);
+        self.refresh(env, id);
+        Some(applied)
     }
 
     pub(crate) fn forgotten_len(&self) -> usize {
@@ -371,6 +400,7 @@ impl Membership {
                 self.forget(env, id);
             }
         }
+        self.state_bytes = self.state_bytes();
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {

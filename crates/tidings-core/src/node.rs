@@ -215,6 +215,16 @@ impl Node {
         Ok(version)
     }
 
+    /// Gives every live key of this node a new version, values unchanged, so that each is sent to everybody again.
+    /// Returns how many there were.
+    ///
+    /// The cure for a Python node that joined through another Python node and has holes in this node's keys for ever (see
+    /// docs/protocol.md). Costs one more dissemination of all keys; between nodes of ours it is never needed.
+    pub fn republish(&mut self, now: Instant) -> usize {
+        let at = self.moment(now);
+        self.gossip.republish(at)
+    }
+
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
     /// itself, and ends with [`EventKind::LeaveFinished`]: at once if nobody is known, after four rounds at the latest.
     /// Stop the node then; until then drive it on. A second call does nothing.
@@ -223,8 +233,8 @@ impl Node {
         if core::mem::replace(&mut self.has_left, true) {
             return;
         }
-        self.gossip.own.mark_left(at.now);
-        self.farewell = Some(Farewell::new(at.now, &self.gossip.membership, &self.gossip.config));
+        let version = self.gossip.own.mark_left(at.now);
+        self.farewell = Some(Farewell::new(at.now, version, &self.gossip.membership, &self.gossip.config));
         self.dial_for_farewell(at);
         self.finish_farewell();
     }
@@ -452,8 +462,8 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, is_told_all) = self.gossip.answer_syn_ack(at, digest, delta, sender);
-                let told = is_told_all.then(|| from.clone());
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
             }
@@ -502,7 +512,7 @@ impl Node {
         }
     }
 
-    fn go_on_with_farewell(&mut self, told: Option<NodeId>, tells_farewell: bool) {
+    fn go_on_with_farewell(&mut self, told: Option<(NodeId, u64)>, tells_farewell: bool) {
         let at = Moment { now: self.now, active: self.clock.at(self.now) };
         if let Some(farewell) = &mut self.farewell {
             farewell.exchange_over(told, tells_farewell);

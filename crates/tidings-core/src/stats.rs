@@ -6,7 +6,8 @@
 pub struct Stats {
     /// Gossip rounds run.
     pub rounds: u64,
-    /// Exchanges a round wanted but did not open, since `max_concurrent_gossip` were open.
+    /// Exchanges a round wanted but did not open, since `max_concurrent_gossip` were open, or one with that address
+    /// still waits for its answer.
     pub exchanges_not_opened: u64,
     /// Exchanges opened to other nodes.
     pub exchanges_opened: u64,

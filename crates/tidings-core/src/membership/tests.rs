@@ -69,7 +69,7 @@ impl World {
         self.second(&[]);
     }
 
-    fn tell_state(&mut self, node: &NodeId, update: crate::delta::KeyValueUpdate) {
+    fn tell_state(&mut self, node: &NodeId, update: KeyValueUpdate) {
         let delta = NodeDelta {
             node_id: node.clone(),
             from_version_excluded: update.version - 1,

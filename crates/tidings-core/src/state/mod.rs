@@ -4,7 +4,7 @@ mod node_state;
 mod own;
 mod value;
 
-pub(crate) use node_state::{Claim, KeyChange, LEFT_KEY};
+pub(crate) use node_state::{Applied, Claim, KeyChange, LEFT_KEY};
 pub use node_state::{NodeState, RESERVED_PREFIX};
 pub use own::{Lifetime, SetError};
 pub(crate) use own::{OwnState, check_key};

@@ -175,10 +175,10 @@ impl OwnState {
         Some(self.set(now, key, &value, Lifetime::Grace, changes))
     }
 
-    /// Says in the own key-values that this node leaves.
-    pub(crate) fn mark_left(&mut self, now: Instant) {
+    /// Says in the own key-values that this node leaves; gives the version.
+    pub(crate) fn mark_left(&mut self, now: Instant) -> u64 {
         let state = Arc::make_mut(&mut self.state);
-        state.write(now, Arc::from(LEFT_KEY), Arc::from("1"), ValueStatus::Set, &mut Vec::new());
+        state.write(now, Arc::from(LEFT_KEY), Arc::from("1"), ValueStatus::Set, &mut Vec::new())
     }
 
     /// The soonest instant at which a key's own lifetime ends.
@@ -217,6 +217,12 @@ impl OwnState {
     /// Gives live keys at or below the collected tombstones new versions. Returns how many there were.
     pub(crate) fn reversion_below_gc(&mut self) -> usize {
         let up_to = self.state.last_gc_version();
+        Arc::make_mut(&mut self.state).reversion(up_to)
+    }
+
+    /// Gives every live key a new version. Returns how many there were.
+    pub(crate) fn republish(&mut self) -> usize {
+        let up_to = self.state.max_version();
         Arc::make_mut(&mut self.state).reversion(up_to)
     }
 

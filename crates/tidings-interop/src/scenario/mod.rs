@@ -140,11 +140,18 @@ pub(crate) const ALL: &[Scenario] = &[
         play: |cluster| Box::pin(collection::of_ours(cluster)),
     },
     Scenario {
-        name: "newest-collected",
-        about: "owners of both kinds whose newest version was collected, and nodes that join then",
+        name: "python-newest-gone",
+        about: "the newest version of a Python node was collected: one of ours joins, and hears from Python nodes alone",
+        runs: 1,
+        setup: collection::python_nodes,
+        play: |cluster| Box::pin(collection::newest_of_python(cluster)),
+    },
+    Scenario {
+        name: "our-newest-gone",
+        about: "the newest version of a node of ours was collected: a Python node and one of ours join",
         runs: 1,
         setup: collection::setup,
-        play: |cluster| Box::pin(collection::newest_version(cluster)),
+        play: |cluster| Box::pin(collection::newest_of_ours(cluster)),
     },
     Scenario {
         name: "oversized-packets",

@@ -131,8 +131,8 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     let Message::Syn { digest } = a.syn(at(2), id("b", 1).gossip_advertise_addr()).message else { panic!() };
     let (digest, delta) = of_synack(b.answer_syn(at(2), &digest, ours(&id("a", 1))));
     assert_eq!(delta, Delta::default());
-    let (ack, is_told_all) = a.answer_syn_ack(at(2), &digest, &delta, ours(&id("b", 1)));
-    assert_eq!((ack.message, is_told_all), (Message::Ack { delta: Delta::default() }, true));
+    let (ack, told_version) = a.answer_syn_ack(at(2), &digest, &delta, ours(&id("b", 1)));
+    assert_eq!((ack.message, told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
 }
 
 #[test]

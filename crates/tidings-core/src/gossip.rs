@@ -240,9 +240,14 @@ impl Gossip {
 
     /// The digest's entries: this node's own, and those of all others that are still told of.
     fn digest_entries(&self, at: Moment, reader: Reader<'_>) -> (NodeDigest, Vec<NodeDigest>) {
+        // Behind an address of no known node, a seed's other name say, may be any of them.
+        let may_be_anyone = match reader {
+            Reader::At(address) => !self.membership.iter().any(|(id, _)| id.gossip_advertise_addr() == address),
+            Reader::Node(_) => false,
+        };
         let entry = |(id, peer): (&NodeId, &Peer)| {
             let to_owner = match reader {
-                Reader::At(address) => id.gossip_advertise_addr() == address,
+                Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
             };
             let (max_version, complete_version) = aiocluster::versions_to_show(peer, to_owner);

@@ -27,6 +27,7 @@ mod tag;
 
 pub use decode::{DecodeError, Decoded, decode};
 pub use encode::encode;
+pub(crate) use encode::encode_node_id;
 
 /// One message between two nodes, with what every packet says of its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]

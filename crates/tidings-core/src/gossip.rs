@@ -156,6 +156,12 @@ impl Gossip {
         self.apply(at, delta, sender);
     }
 
+    /// The answer to a Syn of this node's own: who it is, and nothing else.
+    pub(crate) fn answer_own_syn(&self) -> Packet {
+        let digest = Digest { entries: alloc::vec![self.own_entry()], partial: true };
+        self.packet(Message::SynAck { digest, delta: Delta::default() })
+    }
+
     pub(crate) fn bad_cluster(&self) -> Packet {
         self.packet(Message::BadCluster)
     }

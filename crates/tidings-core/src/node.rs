@@ -47,7 +47,7 @@ pub struct Node {
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
-    /// This node's advertised address, and others by which it was found to reach itself.
+    /// This node's advertised address, and the IP addresses by which it was found to reach itself.
     own_addresses: Vec<Address>,
     now: Instant,
     clock: ActiveClock,
@@ -445,7 +445,10 @@ impl Node {
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
-            return Err((None, Rejected::OwnPacket));
+            // Only an answer tells the dialling side whom it has reached, and by which address.
+            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = answer.then(|| self.gossip.answer_own_syn());
+            return Err((answer, Rejected::OwnPacket));
         }
 
         let answer = match (stage, &message) {
@@ -488,10 +491,12 @@ impl Node {
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
 
-    /// This node dialled itself: not again by that address.
+    /// This node dialled itself: not again by that address. A name is no address: it may stand for several nodes, and
+    /// this one may be the first of them.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
         if let Stage::SynAck { to } = stage
+            && to.host().parse::<IpAddr>().is_ok()
             && self.own_addresses.len() < MAX_OWN_ADDRESSES
             && !self.own_addresses.contains(to)
         {

@@ -230,6 +230,11 @@ mod limits {
     }
 
     #[test]
+    fn honest_exchanges_succeed_beside_silent_connections() {
+        async_std::task::block_on(suite::honest_exchanges_succeed_beside_silent_connections::<AsyncStd>());
+    }
+
+    #[test]
     fn accepting_survives_a_lack_of_file_descriptors() {
         async_std::task::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<AsyncStd>());
     }

@@ -230,6 +230,11 @@ mod limits {
     }
 
     #[test]
+    fn honest_exchanges_succeed_beside_silent_connections() {
+        smol::block_on(suite::honest_exchanges_succeed_beside_silent_connections::<Smol>());
+    }
+
+    #[test]
     fn accepting_survives_a_lack_of_file_descriptors() {
         smol::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<Smol>());
     }

@@ -230,6 +230,11 @@ mod limits {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn honest_exchanges_succeed_beside_silent_connections() {
+        suite::honest_exchanges_succeed_beside_silent_connections::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn accepting_survives_a_lack_of_file_descriptors() {
         suite::accepting_survives_a_lack_of_file_descriptors::<Tokio>().await;
     }

@@ -10,10 +10,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::aiocluster::Sender;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::detector::ActiveClock;
 use crate::digest::Digest;
-use crate::error::Rejected;
+use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;

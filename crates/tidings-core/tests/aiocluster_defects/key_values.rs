@@ -115,5 +115,6 @@ fn defect_09_a_snapshot_does_not_change() {
     pass(&mut now, &mut owner, GRACE * 2);
     talk(&mut now, &mut replica, &mut owner);
     assert_eq!(value(&replica, owner.id(), "a").as_deref(), Some("2"), "the nodes went on");
+    assert_ne!(format!("{:?}", [owner.snapshot(now), replica.snapshot(now)]), before);
     assert_eq!(format!("{snapshots:?}"), before);
 }

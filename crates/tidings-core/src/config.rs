@@ -3,12 +3,14 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
-use core::ops::RangeInclusive;
 use core::time::Duration;
 
+use crate::aiocluster::PROTOCOL_REVISION;
+use crate::digest::NodeDigest;
+use crate::error::{ConfigError, within};
 use crate::id::{Address, NodeId};
-use crate::limits::Limits;
+use crate::limits::{Limits, MAX_VERSION};
+use crate::wire::size::{self, MessageLen};
 
 /// The settings of one [`Node`](crate::Node). [`Config::new`] gives aiocluster's defaults.
 ///
@@ -29,8 +31,9 @@ pub struct Config {
     /// How long a tombstone is kept, and how long a value with [`Lifetime::Grace`](crate::Lifetime) can be read:
     /// 1 ms to 365 days. Default: 2 h. A node cut off for longer is sent the whole state again.
     pub marked_for_deletion_grace_period: Duration,
-    /// The size no packet we send exceeds, in bytes without the length prefix: 512 to 16 MiB. Default: 65,507. What is
-    /// accepted has a bound of its own, `limits.decode.max_packet_bytes`.
+    /// The size no packet we send exceeds, in bytes without the length prefix: 512 (more where this node's id and
+    /// cluster id are long) to 16 MiB. Default: 65,507. What is accepted has a bound of its own,
+    /// `limits.decode.max_packet_bytes`.
     pub max_payload_size: usize,
     /// How many exchanges this node has open at once by its own dialling, 1 to 4,096. Default: 32.
     pub max_concurrent_gossip: usize,
@@ -116,10 +119,26 @@ impl Config {
         within("gossip_interval", self.gossip_interval, MILLISECOND..=Duration::from_secs(3600))?;
         within("gossip_count", self.gossip_count, 1..=64)?;
         within("marked_for_deletion_grace_period", self.marked_for_deletion_grace_period, MILLISECOND..=YEAR)?;
-        within("max_payload_size", self.max_payload_size, 512..=16 << 20)?;
+        within("max_payload_size", self.max_payload_size, self.smallest_payload()..=16 << 20)?;
         within("max_concurrent_gossip", self.max_concurrent_gossip, 1..=4_096)?;
         self.failure_detector.validate()?;
         self.limits.validate(self.max_payload_size)
+    }
+
+    /// A digest must hold this node's own entry, and another as long, or nobody is ever asked about.
+    fn smallest_payload(&self) -> usize {
+        let entry = NodeDigest {
+            node_id: self.node_id.clone(),
+            heartbeat: MAX_VERSION,
+            last_gc_version: MAX_VERSION,
+            max_version: MAX_VERSION,
+            complete_version: Some(MAX_VERSION),
+            protocol_revision: PROTOCOL_REVISION,
+            released_version: Some(MAX_VERSION),
+        };
+        let envelope = MessageLen::SynAck { digest: 0, delta: 0 };
+        let envelope = size::packet_len_of(&self.cluster_id, PROTOCOL_REVISION, envelope) + size::GROWTH_OF_LENGTHS;
+        (envelope + size::digest_len(2 * size::node_digest_len(&entry), true)).max(512)
     }
 }
 
@@ -132,38 +151,6 @@ impl FailureDetectorConfig {
         within("failure_detector.prior_weight", self.prior_weight, 0.0..=1_000.0)?;
         within("failure_detector.dead_node_grace_period", self.dead_node_grace_period, MILLISECOND..=YEAR)
     }
-}
-
-/// A setting outside its range. No node was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// The field, as in `failure_detector.phi_threshold`.
-    pub field: &'static str,
-    /// The value it had.
-    pub value: String,
-    /// What it may be.
-    pub allowed: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}; allowed: {}", self.field, self.value, self.allowed)
-    }
-}
-
-impl core::error::Error for ConfigError {}
-
-/// Fails unless `value` is within `range` (a NaN never is).
-pub(crate) fn within<T>(field: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
-where
-    T: PartialOrd + fmt::Debug,
-{
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let allowed = format!("{:?} to {:?}", range.start(), range.end());
-    Err(ConfigError { field, value: format!("{value:?}"), allowed })
 }
 
 /// Fails unless `value` is 1 to `max` bytes long.
@@ -194,7 +181,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 18] = [
+        let breaks: [Break; 19] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -206,6 +193,7 @@ mod tests {
             (|c| c.gossip_count = 0, "gossip_count", "0"),
             (|c| c.marked_for_deletion_grace_period = Duration::MAX, "marked_for_deletion_grace_period", "s"),
             (|c| c.max_payload_size = 511, "max_payload_size", "511"),
+            (|c| (c.cluster_id, c.max_payload_size) = ("c".repeat(900), 1_000), "max_payload_size", "1000"),
             (|c| c.limits.decode.max_packet_bytes = 65_506, "limits.decode.max_packet_bytes", "65506"),
             (|c| c.max_concurrent_gossip = 0, "max_concurrent_gossip", "0"),
             (|c| c.failure_detector.phi_threshold = f64::NAN, "failure_detector.phi_threshold", "NaN"),

@@ -10,10 +10,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::aiocluster::Sender;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::detector::ActiveClock;
 use crate::digest::Digest;
-use crate::error::Rejected;
+use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
@@ -291,7 +291,8 @@ impl Node {
     }
 
     fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
-        self.gossip.membership.with_liveness(liveness).map(|(id, _)| id.clone())
+        let peers = self.gossip.membership.iter_sorted();
+        peers.filter(move |(_, peer)| peer.liveness() == liveness).map(|(id, _)| id.clone())
     }
 
     /// A node's key-values, this one's too; `None` for an unknown node.
@@ -321,7 +322,7 @@ impl Node {
             state: self.gossip.own.state().clone(),
         };
         let active = self.clock.at(now.max(self.now));
-        let others = self.gossip.membership.iter().map(|(id, peer)| Member {
+        let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &self.gossip.config),
@@ -428,7 +429,8 @@ impl Node {
         packet: &[u8],
     ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let decoded = wire::decode(packet, &self.gossip.config.limits.decode);
+        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
         let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
@@ -572,3 +574,6 @@ fn sender_of(message: &Message) -> Option<&NodeId> {
         Message::Ack { .. } | Message::BadCluster => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

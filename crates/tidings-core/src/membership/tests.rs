@@ -21,7 +21,7 @@ struct World {
 impl World {
     fn new() -> World {
         World {
-            membership: Membership::new(id("me", 1)),
+            membership: Membership::new(id("me", 1), 1),
             config: config("me"),
             events: EventQueue::new(1_000),
             stats: Stats::default(),

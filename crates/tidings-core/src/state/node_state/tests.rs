@@ -407,3 +407,11 @@ fn news_are_read_in_order_of_version_between_two_versions() {
     assert_eq!(keys(2, 2), [""; 0]);
     assert_eq!(keys(9, 2), [""; 0]);
 }
+
+#[test]
+fn the_farewell_of_a_node_that_is_full_is_heard() {
+    let mut replica = Replica::default();
+    replica.limits.max_keys_per_node = 1;
+    replica.apply(whole(0, 2), &[set("a", "1", 1), set(LEFT_KEY, "1", 2)]);
+    assert_eq!((replica.state.get(LEFT_KEY), replica.versions()), (Some("1"), (0, 2)));
+}

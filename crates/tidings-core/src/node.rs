@@ -447,7 +447,10 @@ impl Node {
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
-            return Err((None, Rejected::OwnPacket));
+            // The side that dialled learns from the answer whom it has reached.
+            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = answer.then(|| self.gossip.introduction());
+            return Err((answer, Rejected::OwnPacket));
         }
 
         let answer = match (stage, &message) {
@@ -464,7 +467,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)

@@ -34,7 +34,9 @@ pub enum Rejected {
         /// The node that answered.
         got: NodeId,
     },
-    /// It came from this node itself: it dialled its own address. That address is not dialled again.
+    /// It came from this node itself, which dialled an address of its own. An IP address it does not dial again; of a
+    /// name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
+    /// that the dialling side hears of it.
     OwnPacket,
 }
 

@@ -47,7 +47,7 @@ pub struct Node {
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
-    /// This node's advertised address, and others by which it was found to reach itself.
+    /// This node's advertised address, and the IP addresses by which it was found to reach itself.
     own_addresses: Vec<Address>,
     now: Instant,
     clock: ActiveClock,
@@ -493,10 +493,12 @@ impl Node {
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
 
-    /// This node dialled itself: not again by that address.
+    /// This node dialled itself: not again by that address. A name is no address: it may stand for several nodes, and
+    /// this one may be the first of them.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
         if let Stage::SynAck { to } = stage
+            && to.host().parse::<IpAddr>().is_ok()
             && self.own_addresses.len() < MAX_OWN_ADDRESSES
             && !self.own_addresses.contains(to)
         {

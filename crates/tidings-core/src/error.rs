@@ -1,9 +1,13 @@
-//! Why a packet was rejected.
+//! Why a packet was rejected, or a config refused.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::id::{Address, NodeId};
+use crate::identity::CertificateNames;
 use crate::wire::DecodeError;
 
 /// Why a packet changed nothing but counters. The exchange is over; close the connection.
@@ -35,6 +39,13 @@ pub enum Rejected {
     /// name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
     /// that the dialling side hears of it.
     OwnPacket,
+    /// The peer's certificate does not hold the `tls_name` of the node that it speaks as.
+    WrongName {
+        /// The node that the packet says it comes from.
+        speaks_as: NodeId,
+        /// What the certificate holds.
+        held: Arc<CertificateNames>,
+    },
 }
 
 impl fmt::Display for Rejected {
@@ -46,8 +57,52 @@ impl fmt::Display for Rejected {
             Rejected::UnknownExchange => write!(f, "for an exchange that is not open"),
             Rejected::WrongPeer { dialled, got } => write!(f, "{got} answered where {dialled} was dialled"),
             Rejected::OwnPacket => write!(f, "this node reached itself"),
+            Rejected::WrongName { speaks_as, held } => match speaks_as.tls_name() {
+                Some(tls_name) => write!(
+                    f,
+                    "it speaks as {speaks_as} with the tls_name {tls_name:?}, but its certificate holds {held}; give the \
+                     node a certificate with that name, or a tls_name that its certificate holds"
+                ),
+                None => write!(
+                    f,
+                    "it speaks as {speaks_as} without a tls_name, which none of this cluster may; its certificate holds \
+                     {held}: give the node one of these"
+                ),
+            },
         }
     }
 }
 
 impl core::error::Error for Rejected {}
+
+/// A setting outside its range. No node was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The field, as in `failure_detector.phi_threshold`.
+    pub field: &'static str,
+    /// The value it had.
+    pub value: String,
+    /// What it may be.
+    pub allowed: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}; allowed: {}", self.field, self.value, self.allowed)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Fails unless `value` is within `range` (a NaN never is).
+pub(crate) fn within<T>(field: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
+where
+    T: PartialOrd + fmt::Debug,
+{
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{:?} to {:?}", range.start(), range.end());
+    Err(ConfigError { field, value: format!("{value:?}"), allowed })
+}

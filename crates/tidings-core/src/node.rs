@@ -10,15 +10,16 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::aiocluster::Sender;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::detector::ActiveClock;
 use crate::digest::Digest;
-use crate::error::Rejected;
+use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
 use crate::gossip::{Gossip, Moment};
 use crate::id::{Address, NodeId};
+use crate::identity::PeerIdentity;
 use crate::rng::Random;
 use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
@@ -26,15 +27,6 @@ use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::{PacketCounts, Stats};
 use crate::time::Instant;
 use crate::wire::{self, Message, Packet, size};
-
-/// Who the peer at the other end of a connection is, as far as the connection proves it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PeerIdentity {
-    /// The connection proves nothing: no TLS.
-    #[default]
-    Plaintext,
-}
 
 /// A local pause shorter than this is none: schedulers are late now and then.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
@@ -105,11 +97,11 @@ impl Node {
         accepted
     }
 
-    /// A packet has come on an open exchange. Do what the reply says.
-    pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], _peer: &PeerIdentity) -> Reply {
+    /// A packet has come on an open exchange, from the peer that `peer` proves it to be. Do what the reply says.
+    pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], peer: &PeerIdentity) -> Reply {
         let at = self.moment(now);
         self.gossip.stats.bytes_received += packet.len() as u64;
-        match self.take_packet(at, via, packet) {
+        match self.take_packet(at, via, packet, peer) {
             Ok((packet, next)) => Reply { packet: packet.map(|packet| self.encode(&packet)), next, rejected: None },
             Err((answer, rejected)) => {
                 self.count_rejected(&rejected);
@@ -291,7 +283,8 @@ impl Node {
     }
 
     fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
-        self.gossip.membership.with_liveness(liveness).map(|(id, _)| id.clone())
+        let peers = self.gossip.membership.iter_sorted();
+        peers.filter(move |(_, peer)| peer.liveness() == liveness).map(|(id, _)| id.clone())
     }
 
     /// A node's key-values, this one's too; `None` for an unknown node.
@@ -321,7 +314,7 @@ impl Node {
             state: self.gossip.own.state().clone(),
         };
         let active = self.clock.at(now.max(self.now));
-        let others = self.gossip.membership.iter().map(|(id, peer)| Member {
+        let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &self.gossip.config),
@@ -404,9 +397,11 @@ impl Node {
         true
     }
 
+    /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
     fn tls_name_at(&self, address: &Address) -> Option<String> {
-        let mut peers = self.gossip.membership.iter().filter(|(_, peer)| !peer.is_superseded());
-        let (id, _) = peers.find(|(id, _)| id.gossip_advertise_addr() == address)?;
+        let peers = self.gossip.membership.iter();
+        let peers = peers.filter(|(id, peer)| id.gossip_advertise_addr() == address && !peer.is_superseded());
+        let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
         id.tls_name().map(String::from)
     }
 
@@ -426,13 +421,17 @@ impl Node {
         at: Moment,
         via: Via,
         packet: &[u8],
+        peer: &PeerIdentity,
     ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let decoded = wire::decode(packet, &self.gossip.config.limits.decode);
+        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
         let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
         let got = name_of(&message);
+        // First of all: to a peer that is not who it says, nothing is answered.
+        sender_of(&message).map_or(Ok(()), |node| peer.check(node)).map_err(|rejected| (None, rejected))?;
 
         if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
             || cluster_id != self.gossip.cluster_id
@@ -445,9 +444,9 @@ impl Node {
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
-            // Only an answer tells the dialling side whom it has reached, and by which address.
+            // The side that dialled learns from the answer whom it has reached.
             let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
-            let answer = answer.then(|| self.gossip.answer_own_syn());
+            let answer = answer.then(|| self.gossip.introduction());
             return Err((answer, Rejected::OwnPacket));
         }
 
@@ -465,7 +464,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
@@ -541,6 +540,7 @@ impl Node {
             Rejected::UnknownExchange => &mut counts.unknown_exchange,
             Rejected::WrongPeer { .. } => &mut counts.wrong_peer,
             Rejected::OwnPacket => &mut counts.own_packet,
+            Rejected::WrongName { .. } => &mut counts.wrong_name,
         } += 1;
     }
 }

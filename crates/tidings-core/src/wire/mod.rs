@@ -25,6 +25,7 @@ mod reader;
 pub(crate) mod size;
 mod tag;
 
+pub(crate) use decode::decode_known;
 pub use decode::{DecodeError, Decoded, decode};
 pub use encode::encode;
 pub(crate) use encode::encode_node_id;

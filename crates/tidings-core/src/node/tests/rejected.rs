@@ -1,6 +1,7 @@
 //! One test for each reason to reject a packet: it changes nothing but counters, and the exchange is over.
 
 use super::*;
+use crate::CertificateNames;
 use crate::stats::RejectedCounts;
 use crate::wire::DecodeError;
 
@@ -9,6 +10,8 @@ const OURS: &str = "default-cluster";
 /// A node that knows "b", and what of it must stay as it is.
 struct Victim {
     node: Node,
+    /// What the connections of the next packets prove.
+    peer: PeerIdentity,
     before: (Stats, String),
 }
 
@@ -23,7 +26,7 @@ impl Victim {
         node.handle_packet(secs(1), Via::Accepted(exchange), &syn, &PeerIdentity::Plaintext);
         node.handle_closed(secs(1), exchange, Outcome::Failed);
         events(&mut node);
-        Victim { before: (*node.stats(), inside(&node)), node }
+        Victim { before: (*node.stats(), inside(&node)), peer: PeerIdentity::Plaintext, node }
     }
 
     fn accept(&mut self) -> Via {
@@ -47,7 +50,7 @@ impl Victim {
     }
 
     fn handle(&mut self, via: Via, packet: &[u8]) -> Reply {
-        self.node.handle_packet(secs(1), via, packet, &PeerIdentity::Plaintext)
+        self.node.handle_packet(secs(1), via, packet, &self.peer)
     }
 
     /// Hands in a packet that has to be rejected, once; gives the reason, and the answer if there is one.
@@ -307,4 +310,50 @@ fn the_answer_to_an_own_syn_tells_nothing_but_who_it_is() {
     let answer = wire::decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
     let Message::SynAck { digest, delta } = answer.message else { panic!("no SynAck: {answer:?}") };
     assert_eq!((digest.entries.len(), digest.partial, delta), (1, true, Delta::default()));
+}
+
+/// A Syn or SynAck of "b" with this `tls_name`.
+fn greeting(cluster_id: &str, via: Via, tls_name: Option<&str>) -> Bytes {
+    let sender = NodeId::with_tls_name("b", 1, address("b"), tls_name.map(String::from));
+    let digest = Digest { entries: vec![entry(&sender, 1)], partial: false };
+    let message = match via {
+        Via::Accepted(_) => Message::Syn { digest },
+        Via::Dialled(_) => Message::SynAck { digest, delta: Delta::default() },
+    };
+    packet(cluster_id, message)
+}
+
+#[test]
+fn nobody_speaks_as_a_node_whose_tls_name_its_certificate_does_not_hold() {
+    let held = Arc::new(CertificateNames::new(vec!["b.example".into()], Vec::new()));
+    let shown = PeerIdentity::Shown(held.clone());
+    let demanded = PeerIdentity::Demanded(held.clone());
+    let other = Some("c.example");
+    for (peer, tls_name) in [(&demanded, other), (&demanded, None), (&shown, other)] {
+        for open in [Victim::accept, Victim::dial] {
+            let mut victim = Victim::new();
+            let via = open(&mut victim);
+            victim.peer = peer.clone();
+            // To a Syn of another cluster there would be an answer.
+            let cluster_id = if matches!(via, Via::Accepted(_)) { "another" } else { OURS };
+            let (rejected, answer) = victim.rejects(via, &greeting(cluster_id, via, tls_name));
+            let speaks_as = NodeId::with_tls_name("b", 1, address("b"), tls_name.map(String::from));
+            assert_eq!((&rejected, answer), (&Rejected::WrongName { speaks_as, held: held.clone() }, None));
+            let line = rejected.to_string();
+            assert!(
+                line.contains("b-1-b:7000") && line.contains("\"b.example\"") && line.contains("tls_name"),
+                "{line}"
+            );
+            assert_eq!(victim.counts(), RejectedCounts { wrong_name: 1, ..RejectedCounts::default() });
+        }
+    }
+    for (peer, tls_name) in [(&demanded, Some("B.example")), (&shown, Some("b.example")), (&shown, None)] {
+        for open in [Victim::accept, Victim::dial] {
+            let mut victim = Victim::new();
+            let via = open(&mut victim);
+            victim.peer = peer.clone();
+            let reply = victim.handle(via, &greeting(OURS, via, tls_name));
+            assert!(reply.packet.is_some() && reply.rejected.is_none(), "{peer:?} {tls_name:?} {reply:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use serde::Serialize;
-use tidings_core::{EventKind, Instant, Lifetime};
+use tidings_core::{EventKind, Instant, Lifetime, NodeId};
 
 use crate::check::{Checker, Rule, Violation};
 use crate::fault::{Action, Generation};
@@ -382,7 +382,8 @@ impl<'a> Simulation<'a> {
         self.end(index, World::crash);
         let generation = match generation {
             Generation::New => self.wall_clock().max(old + 1),
-            Generation::Same => old,
+            Generation::Same if self.is_earlier_run_known(before.id()) => old,
+            Generation::Same => self.wall_clock().max(old + 1),
             Generation::Lower => old.saturating_sub(3_600_000_000_000),
         };
         let id = self.scenario.config(index, generation).node_id;
@@ -392,6 +393,19 @@ impl<'a> Simulation<'a> {
             return Ok(());
         }
         self.set_first_keys(index)
+    }
+
+    /// Whether a second run of this id will find out that there was a first one: its peers have heard of more heartbeats
+    /// than the second run can have before the faults end. (Each inbound exchange counts as well, about four a round.)
+    fn is_earlier_run_known(&self, id: &NodeId) -> bool {
+        const BEATS_A_ROUND: f64 = 5.0;
+        let left = (Instant::ZERO + self.scenario.duration).saturating_duration_since(self.world.now());
+        let beats = BEATS_A_ROUND * (left.as_secs_f64() / self.scenario.protocol.interval.as_secs_f64() + 10.0);
+        let heard = (0..self.world.len()).filter_map(|index| {
+            let (node, now) = (self.world.node(index)?, self.world.local_now(index));
+            Some(node.snapshot(now).member(id)?.heartbeat)
+        });
+        heard.min().is_some_and(|heard| heard as f64 > beats)
     }
 
     // ---- users ----

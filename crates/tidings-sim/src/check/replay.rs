@@ -107,7 +107,7 @@ impl Replay {
         }
         for (node, keys) in &self.nodes {
             let member = snapshot.member(node);
-            let shown = |key: &str| Some(member?.state.get(key)?);
+            let shown = |key: &str| member?.state.get(key);
             let differs = keys.iter().find(|(key, event)| event.value.as_deref() != shown(key));
             if let Some((key, event)) = differs {
                 let message =

@@ -5,16 +5,19 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_lite::future;
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Transmit, Via};
 use tracing::{Instrument, debug, debug_span, warn};
 
-use crate::connection::{Connection, Failure};
+use crate::connection::{Connection, Failure, Stream};
 use crate::deadline::by;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+
+/// How long a peer that was refused over TLS may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Opens the exchange that the node asks for, in a task of its own.
 pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
@@ -48,10 +51,18 @@ pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: 
 }
 
 async fn dialled<R: Runtime>(shared: &Shared, transmit: &Transmit) -> Result<(), Failure> {
-    let stream = connect::<R>(shared, &transmit.to).await?;
+    let deadline = Instant::now() + shared.timeouts.connect;
+    let stream = connect::<R>(&transmit.to, deadline).await?;
+    let (stream, identity) = match &shared.tls {
+        Some(tls) => match by::<R, _>(deadline, tls.connect(stream, transmit)).await {
+            Some(secured) => secured?,
+            None => return Err(Failure::TimedOut { doing: "securing the connection" }),
+        },
+        None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
+    };
     let mut connection = Connection::<R>::new(stream, shared);
     connection.send(&transmit.packet).await?;
-    converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to).await
+    converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await
 }
 
 async fn accepted<R: Runtime>(
@@ -60,12 +71,39 @@ async fn accepted<R: Runtime>(
     stream: R::Stream,
     peer: SocketAddr,
 ) -> Result<(), Failure> {
-    let connection = Connection::<R>::new(stream, shared);
-    let conversation = converse(shared, connection, Via::Accepted(exchange), &peer);
+    let conversation = async {
+        let (stream, identity) = match &shared.tls {
+            Some(tls) => {
+                let deadline = Instant::now() + shared.timeouts.read;
+                match by::<R, _>(deadline, tls.accept(stream)).await {
+                    Some(Ok(secured)) => secured,
+                    Some(Err((failure, refused))) => return Err(refuse::<R>(failure, refused).await),
+                    None => return Err(Failure::TimedOut { doing: "securing the connection" }),
+                }
+            }
+            None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
+        };
+        converse(shared, Connection::<R>::new(stream, shared), Via::Accepted(exchange), &peer, &identity).await
+    };
     match by::<R, _>(Instant::now() + shared.timeouts.inbound, conversation).await {
         Some(result) => result,
         None => Err(Failure::TimedOut { doing: "answering" }),
     }
+}
+
+/// Lets a peer that was refused read why. It may have sent more already, and were the connection dropped while that is
+/// unread, the system would throw away the alert that is under way.
+async fn refuse<R: Runtime>(failure: Failure, refused: Option<Stream>) -> Failure {
+    if let (Failure::Tls(_), Some(mut stream)) = (&failure, refused) {
+        let read_on = async {
+            let mut rest = [0; 512];
+            if stream.close().await.is_ok() {
+                while let Ok(1..) = stream.read(&mut rest).await {}
+            }
+        };
+        by::<R, _>(Instant::now() + LINGER, read_on).await;
+    }
+    failure
 }
 
 /// Hands each packet to the node and sends its replies, until the node says that it is enough.
@@ -74,10 +112,11 @@ async fn converse<R: Runtime>(
     mut connection: Connection<'_, R>,
     via: Via,
     peer: &impl Display,
+    identity: &PeerIdentity,
 ) -> Result<(), Failure> {
     loop {
         let packet = connection.receive().await?;
-        let reply = shared.with_node(|node, now| node.handle_packet(now, via, &packet, &PeerIdentity::Plaintext));
+        let reply = shared.with_node(|node, now| node.handle_packet(now, via, &packet, identity));
         if let Some(reason) = &reply.rejected {
             shared.counters.packets_rejected.increment();
             warn!(%peer, %reason, "packet rejected");
@@ -94,8 +133,7 @@ async fn converse<R: Runtime>(
 
 /// Connects to the first of the host's addresses that lets us. Each gets its share of the time, so that one that
 /// swallows our packets does not hide the next.
-async fn connect<R: Runtime>(shared: &Shared, to: &Address) -> Result<R::Stream, Failure> {
-    let deadline = Instant::now() + shared.timeouts.connect;
+async fn connect<R: Runtime>(to: &Address, deadline: Instant) -> Result<R::Stream, Failure> {
     let addresses = match by::<R, _>(deadline, R::resolve(to.host(), to.port())).await {
         Some(Ok(addresses)) => addresses,
         Some(Err(error)) => return Err(Failure::Unreached(error)),
@@ -146,6 +184,7 @@ impl Open {
                     Failure::Unreached(_) => (&counters.dial_failed, Outcome::Refused),
                     Failure::ConnectTimedOut => (&counters.dial_failed, Outcome::TimedOut),
                     Failure::TimedOut { .. } => (&counters.timed_out, Outcome::TimedOut),
+                    Failure::Tls(_) => (&counters.tls_refused, Outcome::Failed),
                     Failure::Broken(_) | Failure::Closed => (&counters.failed, Outcome::Failed),
                     Failure::Frame(_) | Failure::Trailing => (&counters.frames_rejected, Outcome::Failed),
                 };
@@ -158,6 +197,7 @@ impl Open {
         match end {
             Some(Ok(())) => debug!("exchange done"),
             Some(Err(reason @ (Failure::Frame(_) | Failure::Trailing))) => warn!(%peer, %reason, "packet rejected"),
+            Some(Err(reason @ Failure::Tls(_))) => warn!(%peer, %reason, "TLS refused"),
             Some(Err(reason)) => debug!(%peer, %reason, "exchange failed"),
             None => debug!(%peer, "exchange cancelled"),
         }

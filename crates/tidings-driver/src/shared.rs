@@ -14,6 +14,7 @@ use crate::events::EventBus;
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
 use crate::stats::Counters;
+use crate::tls::Endpoint;
 
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
 pub(crate) type LivenessPredicate = Box<dyn Fn(&NodeId, &NodeState) -> bool + Send + Sync>;
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) local_addr: SocketAddr,
     pub(crate) max_frame: usize,
     pub(crate) timeouts: Timeouts,
+    /// `None`: traffic is in the clear.
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) span: Span,
     pub(crate) clock: Clock,
@@ -83,6 +86,7 @@ impl Shared {
             id,
             local_addr: settings.local_addr,
             timeouts: settings.timeouts,
+            tls: settings.tls,
             predicate: settings.predicate,
             span,
             clock,
@@ -243,6 +247,7 @@ impl Shared {
 pub(crate) struct SharedSettings {
     pub(crate) local_addr: SocketAddr,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) event_buffer: usize,
 }

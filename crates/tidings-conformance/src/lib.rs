@@ -9,11 +9,14 @@ mod peer;
 mod wait;
 
 pub mod addresses;
+pub mod certificates;
 pub mod events;
 pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod tls;
+pub mod tls_refused;
 
 use std::time::Duration;
 

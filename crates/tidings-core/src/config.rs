@@ -3,12 +3,11 @@
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
-use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::aiocluster::PROTOCOL_REVISION;
 use crate::digest::NodeDigest;
+use crate::error::{ConfigError, within};
 use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_VERSION};
 use crate::wire::size::{self, MessageLen};
@@ -152,38 +151,6 @@ impl FailureDetectorConfig {
         within("failure_detector.prior_weight", self.prior_weight, 0.0..=1_000.0)?;
         within("failure_detector.dead_node_grace_period", self.dead_node_grace_period, MILLISECOND..=YEAR)
     }
-}
-
-/// A setting outside its range. No node was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConfigError {
-    /// The field, as in `failure_detector.phi_threshold`.
-    pub field: &'static str,
-    /// The value it had.
-    pub value: String,
-    /// What it may be.
-    pub allowed: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {}; allowed: {}", self.field, self.value, self.allowed)
-    }
-}
-
-impl core::error::Error for ConfigError {}
-
-/// Fails unless `value` is within `range` (a NaN never is).
-pub(crate) fn within<T>(field: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
-where
-    T: PartialOrd + fmt::Debug,
-{
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let allowed = format!("{:?} to {:?}", range.start(), range.end());
-    Err(ConfigError { field, value: format!("{value:?}"), allowed })
 }
 
 /// Fails unless `value` is 1 to `max` bytes long.

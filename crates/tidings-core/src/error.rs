@@ -1,7 +1,10 @@
-//! Why a packet was rejected.
+//! Why a packet was rejected, or a config refused.
 
+use alloc::format;
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::ops::RangeInclusive;
 
 use crate::id::{Address, NodeId};
 use crate::identity::CertificateNames;
@@ -32,7 +35,9 @@ pub enum Rejected {
         /// The node that answered.
         got: NodeId,
     },
-    /// It came from this node itself: it dialled its own address. That address is not dialled again.
+    /// It came from this node itself, which dialled an address of its own. An IP address it does not dial again; of a
+    /// name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
+    /// that the dialling side hears of it.
     OwnPacket,
     /// The peer's certificate does not hold the `tls_name` of the node that it speaks as.
     WrongName {
@@ -69,3 +74,35 @@ impl fmt::Display for Rejected {
 }
 
 impl core::error::Error for Rejected {}
+
+/// A setting outside its range. No node was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConfigError {
+    /// The field, as in `failure_detector.phi_threshold`.
+    pub field: &'static str,
+    /// The value it had.
+    pub value: String,
+    /// What it may be.
+    pub allowed: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}; allowed: {}", self.field, self.value, self.allowed)
+    }
+}
+
+impl core::error::Error for ConfigError {}
+
+/// Fails unless `value` is within `range` (a NaN never is).
+pub(crate) fn within<T>(field: &'static str, value: T, range: RangeInclusive<T>) -> Result<(), ConfigError>
+where
+    T: PartialOrd + fmt::Debug,
+{
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{:?} to {:?}", range.start(), range.end());
+    Err(ConfigError { field, value: format!("{value:?}"), allowed })
+}

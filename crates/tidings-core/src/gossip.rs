@@ -7,7 +7,7 @@
 //!     | -- Ack: delta -------------> |   takes what it lacks
 //! ```
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -66,11 +66,11 @@ enum Reader<'a> {
 }
 
 impl Gossip {
-    pub(crate) fn new(config: Config, random: Random) -> Gossip {
+    pub(crate) fn new(config: Config, mut random: Random) -> Gossip {
         Gossip {
             cluster_id: Arc::from(config.cluster_id.as_str()),
             own: OwnState::default(),
-            membership: Membership::new(config.node_id.clone()),
+            membership: Membership::new(config.node_id.clone(), random.below(u64::MAX)),
             events: EventQueue::new(config.limits.max_queued_events),
             stats: Stats::default(),
             random,
@@ -123,18 +123,19 @@ impl Gossip {
         self.packet(Message::SynAck { digest, delta })
     }
 
-    /// Takes in a SynAck and answers it. Also the version of this node's own state that the peer then holds, if it holds
-    /// all there is.
+    /// Takes in the SynAck that came from `dialled` and answers it. Also the version of this node's own state that the
+    /// peer then holds, if it holds all there is.
     pub(crate) fn answer_syn_ack(
         &mut self,
         at: Moment,
+        dialled: &Address,
         digest: &Digest,
         delta: &Delta,
         sender: Sender<'_>,
     ) -> (Packet, Option<u64>) {
         self.hear(at, digest, sender);
         self.apply(at, delta, sender);
-        if let Some((owner, claim)) = aiocluster::claim_of_silence(digest, delta, sender) {
+        if let Some((owner, claim)) = aiocluster::claim_of_silence(dialled, digest, delta, sender) {
             self.apply_claim(at, owner, claim, &[]);
         }
         let room = self.room(MessageLen::Ack { delta: 0 });
@@ -154,6 +155,12 @@ impl Gossip {
     /// Takes in an Ack.
     pub(crate) fn take_ack(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
         self.apply(at, delta, sender);
+    }
+
+    /// A SynAck that says who this is and nothing else.
+    pub(crate) fn introduction(&self) -> Packet {
+        let digest = Digest { entries: Vec::from([self.own_entry()]), partial: true };
+        self.packet(Message::SynAck { digest, delta: Delta::default() })
     }
 
     pub(crate) fn bad_cluster(&self) -> Packet {
@@ -240,9 +247,14 @@ impl Gossip {
 
     /// The digest's entries: this node's own, and those of all others that are still told of.
     fn digest_entries(&self, at: Moment, reader: Reader<'_>) -> (NodeDigest, Vec<NodeDigest>) {
+        // Behind an address of no known node, a seed's other name say, may be any of them.
+        let may_be_anyone = match reader {
+            Reader::At(address) => !self.membership.iter().any(|(id, _)| id.gossip_advertise_addr() == address),
+            Reader::Node(_) => false,
+        };
         let entry = |(id, peer): (&NodeId, &Peer)| {
             let to_owner = match reader {
-                Reader::At(address) => id.gossip_advertise_addr() == address,
+                Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
             };
             let (max_version, complete_version) = aiocluster::versions_to_show(peer, to_owner);
@@ -274,19 +286,27 @@ impl Gossip {
 
     /// What the sender of `digest` lacks, packed into `room` bytes.
     fn delta(&mut self, at: Moment, digest: &Digest, reader: Sender<'_>, room: usize) -> Packed {
-        let known: BTreeMap<&NodeId, &NodeDigest> = digest.entries.iter().map(|e| (&e.node_id, e)).collect();
         // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
         // about.
-        let is_asked_about = |id: &NodeId| !digest.partial || known.contains_key(id);
+        let own_id = &self.config.node_id;
+        let mut known_of_own = None;
+        let mut known: Vec<Option<&NodeDigest>> = alloc::vec![None; self.membership.len()];
+        for entry in &digest.entries {
+            if entry.node_id == *own_id {
+                known_of_own = Some(entry);
+            } else if let Some(position) = self.membership.position(&entry.node_id) {
+                known[position] = Some(entry);
+            }
+        }
         let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
-        let own = (&self.config.node_id, &**self.own.state(), self.released, true);
-        let others = told_of(&self.membership, &self.config, at);
-        let others = others.map(|(id, peer)| (id, &*peer.state, released_by(peer), false));
+        let is_told_of = |peer: &Peer| !peer.is_scheduled_for_deletion(at.now, &self.config);
+        let own = (own_id, &**self.own.state(), known_of_own, self.released, true);
+        let others = self.membership.iter().zip(known).filter(|((id, peer), _)| *id != reader.id && is_told_of(peer));
+        let others = others.map(|((id, peer), known)| (id, &*peer.state, known, released_by(peer), false));
         let news: Vec<News<'_>> = core::iter::once(own)
             .chain(others)
-            .filter(|(id, ..)| *id != reader.id && is_asked_about(id))
-            .filter_map(|(node_id, state, released, is_owner)| {
-                let known = known.get(node_id).copied();
+            .filter(|(_, _, known, ..)| !digest.partial || known.is_some())
+            .filter_map(|(node_id, state, known, released, is_owner)| {
                 let news = news_of(node_id, state, known)?;
                 if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
             })

@@ -1,8 +1,13 @@
 //! Who a node is and where it is reached.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
+
+use crate::wire;
 
 /// Where a node accepts gossip: a host name or an IP address, and a TCP port.
 ///
@@ -99,15 +104,17 @@ impl core::str::FromStr for Address {
 ///
 /// All four parts together are the identity, as in aiocluster. A restarted node keeps its `name` and takes a higher
 /// `generation_id`. Cheap to clone; ordered by name, then generation.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone)]
 pub struct NodeId(Arc<Parts>);
 
-#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Parts {
     name: String,
     generation_id: u64,
     gossip_advertise_addr: Address,
     tls_name: Option<String>,
+    /// The id as it stands on the wire. An id is sent far more often than it is made, and two are the same exactly when
+    /// these bytes are.
+    encoded: Box<[u8]>,
 }
 
 impl NodeId {
@@ -125,12 +132,15 @@ impl NodeId {
         gossip_advertise_addr: Address,
         tls_name: Option<String>,
     ) -> NodeId {
-        NodeId(Arc::new(Parts {
-            name: name.into(),
-            generation_id,
-            gossip_advertise_addr,
-            tls_name: tls_name.filter(|name| !name.is_empty()),
-        }))
+        let name = name.into();
+        let tls_name = tls_name.filter(|name| !name.is_empty());
+        let encoded = wire::encode_node_id(&name, generation_id, &gossip_advertise_addr, tls_name.as_deref());
+        NodeId(Arc::new(Parts { name, generation_id, gossip_advertise_addr, tls_name, encoded }))
+    }
+
+    /// The id as it stands on the wire.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.0.encoded
     }
 
     /// The id before which no other of this name can stand in order.
@@ -160,6 +170,40 @@ impl NodeId {
     #[must_use]
     pub fn tls_name(&self) -> Option<&str> {
         self.0.tls_name.as_deref()
+    }
+}
+
+impl PartialEq for NodeId {
+    fn eq(&self, other: &NodeId) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.encoded == other.0.encoded
+    }
+}
+
+impl Eq for NodeId {}
+
+impl Hash for NodeId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.encoded.hash(state);
+    }
+}
+
+impl Ord for NodeId {
+    fn cmp(&self, other: &NodeId) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        let (a, b) = (&*self.0, &*other.0);
+        a.name
+            .cmp(&b.name)
+            .then_with(|| a.generation_id.cmp(&b.generation_id))
+            .then_with(|| a.gossip_advertise_addr.cmp(&b.gossip_advertise_addr))
+            .then_with(|| a.tls_name.cmp(&b.tls_name))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &NodeId) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -203,6 +247,29 @@ mod tests {
         let id = |name, generation| NodeId::new(name, generation, Address::new("h", 1));
         assert!(id("a", 9) < id("b", 1));
         assert!(id("a", 1) < id("a", 2));
+    }
+
+    #[test]
+    fn two_ids_are_the_same_when_all_four_parts_are() {
+        let id = |name: &str, generation, host: &str, tls: &str| {
+            NodeId::with_tls_name(name, generation, Address::new(host, 1), Some(tls.into()))
+        };
+        let ids =
+            [id("a", 1, "h", ""), id("a", 1, "h", "t"), id("a", 1, "i", ""), id("a", 2, "h", ""), id("b", 1, "h", "")];
+        for (left, a) in ids.iter().enumerate() {
+            for (right, b) in ids.iter().enumerate() {
+                assert_eq!((a == b, a.cmp(b)), (left == right, left.cmp(&right)), "{a} and {b}");
+            }
+            assert_eq!(
+                *a,
+                NodeId::with_tls_name(
+                    a.name(),
+                    a.generation_id(),
+                    a.gossip_advertise_addr().clone(),
+                    a.tls_name().map(Into::into)
+                )
+            );
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::id::NodeId;
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::snapshot::Member;
-use crate::state::{NodeState, ValueStatus, VersionedValue};
+use crate::state::{LEFT_KEY, NodeState, ValueStatus, VersionedValue};
 use crate::time::Instant;
 
 /// An invariant that does not hold.
@@ -65,8 +65,12 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
     bounded("dialled exchanges", node.exchanges().dialled(), gossip.config.max_concurrent_gossip)?;
     for (_, peer) in gossip.membership.iter() {
-        bounded("keys of one node", peer.state.entries(), limits.max_keys_per_node)?;
-        bounded("bytes of one node", peer.state.bytes(), limits.max_state_bytes_per_node)?;
+        // A farewell comes on top.
+        let farewell = peer.state.get_versioned(LEFT_KEY);
+        let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());
+        let entries = peer.state.entries() - usize::from(farewell.is_some());
+        bounded("keys of one node", entries, limits.max_keys_per_node)?;
+        bounded("bytes of one node", peer.state.bytes() - farewell_bytes, limits.max_state_bytes_per_node)?;
     }
     let max = gossip.config.max_payload_size as u64;
     let sent = gossip.stats.max_packet_bytes_sent;

@@ -132,8 +132,8 @@ mod testing;
 mod time;
 pub mod wire;
 
-pub use config::{Config, ConfigError, FailureDetectorConfig};
-pub use error::Rejected;
+pub use config::{Config, FailureDetectorConfig};
+pub use error::{ConfigError, Rejected};
 pub use event::{Event, EventKind};
 pub use exchange::{ExchangeId, Next, Outcome, Reply, Transmit, Via};
 pub use id::{Address, NodeId, ParseAddressError};

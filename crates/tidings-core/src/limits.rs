@@ -1,6 +1,6 @@
 //! How much this node takes from others, and how much it holds.
 
-use crate::config::{ConfigError, within};
+use crate::error::{ConfigError, within};
 
 /// The highest version and heartbeat that is taken from a peer: 2^63 - 1.
 ///

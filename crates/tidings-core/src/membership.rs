@@ -1,8 +1,12 @@
 //! The other nodes: live, dead, left, scheduled for deletion, forgotten.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
+
+use foldhash::fast::FixedState;
+use indexmap::{Equivalent, IndexMap};
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
@@ -59,6 +63,8 @@ pub(crate) struct Peer {
     since: Instant,
     /// The user was told that it joined.
     announced: bool,
+    /// The user was told of its key-values, if not of the node itself.
+    keys_told: bool,
     /// Since when another node of the same name has counted instead (in active time).
     superseded_at: Option<Instant>,
     conflict_told: bool,
@@ -78,6 +84,7 @@ impl Peer {
             liveness: Liveness::Dead,
             since: env.now,
             announced: false,
+            keys_told: false,
             superseded_at: None,
             conflict_told: false,
         }
@@ -143,15 +150,20 @@ const BEATS_TO_RETURN: u32 = 3;
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
     self_id: NodeId,
-    peers: BTreeMap<NodeId, Peer>,
+    /// In the order in which they were heard of, but for what removals move: the same on every machine.
+    peers: IndexMap<NodeId, Peer, FixedState>,
+    /// The same ids in order, so that the runs of one name are found beside each other.
+    ids: BTreeSet<NodeId>,
     forgotten: BTreeMap<NodeId, Forgotten>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
 }
 
 impl Membership {
-    pub(crate) fn new(self_id: NodeId) -> Membership {
-        Membership { self_id, peers: BTreeMap::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
+    /// `hash_seed` keeps peers from choosing ids that collide.
+    pub(crate) fn new(self_id: NodeId, hash_seed: u64) -> Membership {
+        let peers = IndexMap::with_hasher(FixedState::with_seed(hash_seed));
+        Membership { self_id, peers, ids: BTreeSet::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
@@ -164,6 +176,24 @@ impl Membership {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
         self.peers.iter()
+    }
+
+    /// All peers in order of id.
+    pub(crate) fn iter_sorted(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
+        self.ids.iter().filter_map(|id| Some((id, self.peers.get(id)?)))
+    }
+
+    /// The id that is known by this encoded form.
+    pub(crate) fn known_id(&self, encoded: &[u8]) -> Option<NodeId> {
+        if encoded == self.self_id.encoded() {
+            return Some(self.self_id.clone());
+        }
+        self.peers.get_key_value(&Encoded(encoded)).map(|(id, _)| id.clone())
+    }
+
+    /// Where a peer stands in [`Membership::iter`], until one is forgotten.
+    pub(crate) fn position(&self, id: &NodeId) -> Option<usize> {
+        self.peers.get_index_of(id)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -191,6 +221,7 @@ impl Membership {
         let applied = Arc::make_mut(&mut peer.state).apply(env.now, claim, key_values, &limits, &mut changes);
         self.state_bytes += peer.state.bytes().saturating_sub(before);
         peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
         self.refresh(env, id);
         Some(applied)
@@ -207,10 +238,12 @@ impl Membership {
     /// Takes note of what a peer's digest says of a node. `trusted`: the word of one of us, or of the node itself.
     pub(crate) fn hear(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
         let id = &entry.node_id;
-        if !self.peers.contains_key(id) && !self.admit(env, entry) {
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let position = match self.peers.get_index_of(id) {
+            Some(position) => position,
+            None if self.admit(env, entry) => self.peers.len() - 1,
+            None => return,
+        };
+        let Some((_, peer)) = self.peers.get_index_mut(position) else { return };
 
         let is_newest = entry.heartbeat >= peer.heartbeat;
         let beat = entry.heartbeat > peer.heartbeat;
@@ -231,12 +264,15 @@ impl Membership {
         } else {
             env.stats.jumps_refused += 1;
         }
-        if trusted && entry.last_gc_version > peer.state.last_gc_version() {
+        let can_follow = peer.state.last_gc_version() + 1..=peer.state.max_version();
+        if trusted && can_follow.contains(&entry.last_gc_version) {
             let mut changes = Vec::new();
             Arc::make_mut(&mut peer.state).follow_gc(env.now, entry.last_gc_version, &mut changes);
             env.tell_changes(id, changes);
         }
-        if beat {
+        // Nearly always a live node has beaten again, and nothing changes by it.
+        let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && id.name() != self.self_id.name();
+        if beat && !is_plain {
             self.refresh(env, id);
         }
     }
@@ -268,17 +304,14 @@ impl Membership {
             peer.superseded_at = Some(env.active);
         }
         self.peers.insert(id.clone(), peer);
+        self.ids.insert(id.clone());
         true
     }
 
     /// The known nodes of the same name, `id` itself left out, lowest generation first.
     fn namesakes<'a>(&'a self, id: &'a NodeId) -> impl Iterator<Item = &'a NodeId> {
         let lowest = NodeId::lowest_of_name(id.name());
-        self.peers
-            .range(lowest..)
-            .map(|(other, _)| other)
-            .take_while(|o| o.name() == id.name())
-            .filter(move |o| *o != id)
+        self.ids.range(lowest..).take_while(|o| o.name() == id.name()).filter(move |o| *o != id)
     }
 
     /// Lets `new` count in place of `old`.
@@ -384,34 +417,39 @@ impl Membership {
 
     /// Once a round: looks at every node, ends grace periods, forgets.
     pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
-        let ids: Vec<NodeId> = self.peers.keys().cloned().collect();
         let grace = env.config.marked_for_deletion_grace_period;
-        for id in &ids {
+        let mut over = Vec::new();
+        for position in 0..self.peers.len() {
+            let Some((id, _)) = self.peers.get_index(position) else { continue };
+            let id = &id.clone();
             self.refresh(env, id);
-            let Some(peer) = self.peers.get_mut(id) else { continue };
+            let Some((_, peer)) = self.peers.get_index_mut(position) else { continue };
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
                 Arc::make_mut(&mut peer.state).expire(env.now, grace, &mut changes);
                 env.tell_changes(id, changes);
             }
-            let peer_is_over = peer.liveness != Liveness::Live
-                && env.now >= peer.since + env.config.failure_detector.dead_node_grace_period;
-            if peer_is_over {
-                self.forget(env, id);
+            let dead_grace = env.config.failure_detector.dead_node_grace_period;
+            if peer.liveness != Liveness::Live && env.now >= peer.since + dead_grace {
+                over.push(id.clone());
             }
+        }
+        for id in &over {
+            self.forget(env, id);
         }
         self.state_bytes = self.state_bytes();
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.remove(id) else { return };
+        let Some(peer) = self.peers.swap_remove(id) else { return };
+        self.ids.remove(id);
         if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
             let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.forgotten.remove(&oldest));
         }
         let heartbeat = peer.heartbeat;
         self.forgotten.insert(id.clone(), Forgotten { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
-        if peer.announced {
+        if peer.announced || peer.keys_told {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }
     }
@@ -420,6 +458,9 @@ impl Membership {
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.peers.contains_key(&self.self_id) {
             return Err("this node stands among its own peers");
+        }
+        if self.ids.len() != self.peers.len() || self.ids.iter().any(|id| !self.peers.contains_key(id)) {
+            return Err("the ids in order are not those of the peers");
         }
         if self.peers.keys().any(|id| self.forgotten.contains_key(id)) {
             return Err("a known node is also a forgotten one");
@@ -435,6 +476,22 @@ impl Membership {
             peer.state.check()?;
         }
         Ok(())
+    }
+}
+
+/// An id by its encoded form, to look it up before it is made.
+struct Encoded<'a>(&'a [u8]);
+
+impl Hash for Encoded<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // As the id itself does.
+        self.0.hash(state);
+    }
+}
+
+impl Equivalent<NodeId> for Encoded<'_> {
+    fn equivalent(&self, id: &NodeId) -> bool {
+        self.0 == id.encoded()
     }
 }
 

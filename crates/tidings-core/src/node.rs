@@ -10,10 +10,10 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::aiocluster::Sender;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::detector::ActiveClock;
 use crate::digest::Digest;
-use crate::error::Rejected;
+use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
@@ -39,7 +39,7 @@ pub struct Node {
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
-    /// This node's advertised address, and others by which it was found to reach itself.
+    /// This node's advertised address, and the IP addresses by which it was found to reach itself.
     own_addresses: Vec<Address>,
     now: Instant,
     clock: ActiveClock,
@@ -283,7 +283,8 @@ impl Node {
     }
 
     fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
-        self.gossip.membership.with_liveness(liveness).map(|(id, _)| id.clone())
+        let peers = self.gossip.membership.iter_sorted();
+        peers.filter(move |(_, peer)| peer.liveness() == liveness).map(|(id, _)| id.clone())
     }
 
     /// A node's key-values, this one's too; `None` for an unknown node.
@@ -313,7 +314,7 @@ impl Node {
             state: self.gossip.own.state().clone(),
         };
         let active = self.clock.at(now.max(self.now));
-        let others = self.gossip.membership.iter().map(|(id, peer)| Member {
+        let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &self.gossip.config),
@@ -423,7 +424,8 @@ impl Node {
         peer: &PeerIdentity,
     ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let decoded = wire::decode(packet, &self.gossip.config.limits.decode);
+        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
         let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
@@ -442,7 +444,10 @@ impl Node {
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
-            return Err((None, Rejected::OwnPacket));
+            // The side that dialled learns from the answer whom it has reached.
+            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = answer.then(|| self.gossip.introduction());
+            return Err((answer, Rejected::OwnPacket));
         }
 
         let answer = match (stage, &message) {
@@ -459,7 +464,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
@@ -485,10 +490,12 @@ impl Node {
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
 
-    /// This node dialled itself: not again by that address.
+    /// This node dialled itself: not again by that address. A name is no address: it may stand for several nodes, and
+    /// this one may be the first of them.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
         if let Stage::SynAck { to } = stage
+            && to.host().parse::<IpAddr>().is_ok()
             && self.own_addresses.len() < MAX_OWN_ADDRESSES
             && !self.own_addresses.contains(to)
         {

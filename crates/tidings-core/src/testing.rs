@@ -65,7 +65,7 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
 
 /// Members of which the first ones are live and the others were heard of once, as of [`NOW`].
 pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Membership {
-    let mut membership = Membership::new(config.node_id.clone());
+    let mut membership = Membership::new(config.node_id.clone(), 1);
     let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
     for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
         let now = NOW - Duration::from_secs(ago);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
@@ -106,6 +106,16 @@ impl<R: Runtime> Cluster<R> {
     /// The key is reserved; nothing has changed.
     pub fn delete_after_ttl(&self, key: &str) -> Result<Option<u64>, SetError> {
         self.shared().with_node(|node, now| node.delete_after_ttl(now, key))
+    }
+
+    /// Gives every one of the node's own live keys a new version, values unchanged, so that each goes to every peer again.
+    /// Returns how many there were. Nothing is waited for, no event is made, and lifetimes end when they would have.
+    ///
+    /// The cure for a Python node that joined later and misses some of these keys, because another Python node passed
+    /// them on cut short. Nodes of ours never need it. It costs one more dissemination of all the node's keys, so call
+    /// it after such a join, not in a loop.
+    pub fn republish(&self) -> usize {
+        self.shared().with_node(Node::republish)
     }
 
     /// The value of one of the node's own keys.

@@ -15,6 +15,11 @@ mod forming {
     }
 
     #[test]
+    fn keys_are_published_again() {
+        smol::block_on(suite::keys_are_published_again::<Smol>());
+    }
+
+    #[test]
     fn a_lifetime_ends_on_time() {
         smol::block_on(suite::a_lifetime_ends_on_time::<Smol>());
     }

@@ -15,6 +15,11 @@ mod forming {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_are_published_again() {
+        suite::keys_are_published_again::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_lifetime_ends_on_time() {
         suite::a_lifetime_ends_on_time::<Tokio>().await;
     }

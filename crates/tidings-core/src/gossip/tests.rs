@@ -62,7 +62,7 @@ fn exchange_as(revision: u32, now: u64, a: &mut Gossip, b: &mut Gossip) {
     let Message::Syn { digest } = sent(a, &syn) else { panic!("{syn:?}") };
     let syn_ack = b.answer_syn(at(now), &digest, sender(&a_id));
     let Message::SynAck { digest, delta } = sent(b, &syn_ack) else { panic!("{syn_ack:?}") };
-    let (ack, _) = a.answer_syn_ack(at(now), &digest, &delta, sender(&b_id));
+    let (ack, _) = a.answer_syn_ack(at(now), b_id.gossip_advertise_addr(), &digest, &delta, sender(&b_id));
     let Message::Ack { delta } = sent(a, &ack) else { panic!("{ack:?}") };
     b.take_ack(at(now), &delta, sender(&a_id));
     for gossip in [a, b] {
@@ -131,8 +131,9 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     let Message::Syn { digest } = a.syn(at(2), id("b", 1).gossip_advertise_addr()).message else { panic!() };
     let (digest, delta) = of_synack(b.answer_syn(at(2), &digest, ours(&id("a", 1))));
     assert_eq!(delta, Delta::default());
-    let (ack, told) = a.answer_syn_ack(at(2), &digest, &delta, ours(&id("b", 1)));
-    assert_eq!((ack.message, told), (Message::Ack { delta: Delta::default() }, Some(1)));
+    let (ack, told_version) =
+        a.answer_syn_ack(at(2), id("b", 1).gossip_advertise_addr(), &digest, &delta, ours(&id("b", 1)));
+    assert_eq!((ack.message, told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
 }
 
 #[test]
@@ -385,4 +386,54 @@ fn of_other_clusters_each_is_told_once_and_only_so_many() {
     }
     a.tell_other_cluster(&a.cluster_id.clone(), None);
     assert_eq!(events(&mut a).len(), MAX_OTHER_CLUSTERS);
+}
+
+#[test]
+fn a_delta_may_jump_so_far_beyond_what_was_heard_and_no_further() {
+    let (mut a, owner) = (node("a"), id("owner", 1));
+    a.apply_known(&owner);
+    let jump =
+        |a: &mut Gossip, version: u64| a.apply(at(1), &whole(&owner, vec![set("k", "new", version)]), ours(&owner));
+    jump(&mut a, 1 + MAX_JUMP + 1);
+    assert_eq!((keys(&a, &owner).as_str(), a.stats.jumps_refused), ("k=v", 1));
+    jump(&mut a, 1 + MAX_JUMP);
+    assert_eq!((keys(&a, &owner).as_str(), a.stats.jumps_refused), ("k=new", 1));
+}
+
+#[test]
+fn all_other_nodes_state_together_is_bounded_and_room_comes_back_with_a_round() {
+    let (b, c) = (id("b", 1), id("c", 1));
+    let mut config = config("a");
+    config.limits.max_state_bytes = 40;
+    let mut a = gossip(config);
+    a.apply_known(&b);
+    a.apply_known(&c);
+    let tell = |a: &mut Gossip, node_id: &NodeId, len: usize, version: u64| {
+        a.apply(at(1), &whole(node_id, vec![set("k", &"v".repeat(len), version)]), ours(node_id));
+        (a.membership.get(node_id).unwrap().state.bytes(), a.membership.state_bytes())
+    };
+    // 2 bytes each so far.
+    assert_eq!(tell(&mut a, &b, 30, 2), (31, 33));
+    assert_eq!(tell(&mut a, &c, 9, 2), (2, 33), "one too many");
+    assert_eq!(a.stats.entries_skipped, 1);
+    assert_eq!(tell(&mut a, &c, 8, 2), (9, 40));
+    assert_eq!(tell(&mut a, &b, 1, 3), (2, 11));
+    assert_eq!(tell(&mut a, &c, 9, 3), (9, 11), "counted as full until the next round");
+    a.maintain(at(2));
+    assert_eq!(tell(&mut a, &c, 37, 3), (38, 40));
+}
+
+#[test]
+fn republishing_sends_every_live_key_again_and_no_user_sees_it() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    own_set(&mut a, "k", "v");
+    own_set(&mut a, "l", "v");
+    a.own.delete(Instant::from_secs(1), "l", &mut Vec::new());
+    exchange(1, &mut a, &mut b);
+    events(&mut b);
+    assert_eq!(a.republish(at(2)), 1);
+    assert_eq!(a.own.state().get_versioned("k").unwrap().version, 4);
+    exchange(2, &mut a, &mut b);
+    assert_eq!(b.membership.get(&id("a", 1)).unwrap().state.get_versioned("k").unwrap().version, 4);
+    assert_eq!(events(&mut b), [""; 0]);
 }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use crate::limits::DecodeLimits;
-use crate::wire::entry::{DeltaReader, DigestReader};
+use crate::wire::entry::{DeltaReader, DigestReader, Known};
 use crate::wire::reader::{Fields, Value};
 use crate::wire::{Message, Packet, tag};
 
@@ -95,6 +95,12 @@ impl core::error::Error for DecodeError {}
 /// `max_version`: what comes after is not known to be complete. A digest that is cut off at its limit is
 /// [`partial`](crate::digest::Digest::partial).
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeError> {
+    decode_known(bytes, limits, &|_| None)
+}
+
+/// The same, where `known` gives the ids that are known already by their encoded form, so that they need not be made anew:
+/// nearly all ids of a digest are.
+pub(crate) fn decode_known(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Decoded, DecodeError> {
     if bytes.len() > limits.max_packet_bytes {
         return Err(DecodeError::TooLong { len: bytes.len(), limit: limits.max_packet_bytes });
     }
@@ -107,7 +113,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeErro
             (arm @ tag::packet::SYN..=tag::packet::BAD_CLUSTER, Value::Bytes(bytes)) => {
                 // As protobuf has it: the last arm of a oneof counts, and the same arm again adds to it.
                 let merged = body.take().filter(|body| body.arm == arm);
-                body.insert(merged.unwrap_or_else(|| Body::new(arm))).read(bytes, limits)?;
+                body.insert(merged.unwrap_or_else(|| Body::new(arm))).read(bytes, limits, known)?;
             }
             (tag::packet::PROTOCOL_REVISION, Value::Varint(revision)) => protocol_revision = uint32(revision),
             (tag::packet::CLUSTER_ID..=tag::packet::BAD_CLUSTER | tag::packet::PROTOCOL_REVISION, _) => {
@@ -132,7 +138,7 @@ impl Body {
         Body { arm, digest: DigestReader::default(), delta: DeltaReader::default() }
     }
 
-    fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         let (name, has_digest, has_delta) = match self.arm {
             tag::packet::SYN => ("SynPb", true, false),
             tag::packet::SYNACK => ("SynAckPb", true, true),
@@ -141,7 +147,9 @@ impl Body {
         };
         for field in Fields::of(name, bytes) {
             match field? {
-                (tag::message::DIGEST, Value::Bytes(digest)) if has_digest => self.digest.read(digest, limits)?,
+                (tag::message::DIGEST, Value::Bytes(digest)) if has_digest => {
+                    self.digest.read(digest, limits, known)?
+                }
                 (tag::message::DELTA, Value::Bytes(delta)) if has_delta => self.delta.read(delta, limits)?,
                 (tag::message::DIGEST, _) if has_digest => return Err(DecodeError::NotProtobuf { message: name }),
                 (tag::message::DELTA, _) if has_delta => return Err(DecodeError::NotProtobuf { message: name }),
@@ -178,6 +186,6 @@ fn read_cluster_id(text: &[u8], limits: &DecodeLimits) -> Result<Arc<str>, Decod
 
 /// An integer on the wire as the uint32 of the schema: protobuf keeps the low half.
 #[allow(clippy::cast_possible_truncation, reason = "that is the rule")]
-fn uint32(value: u64) -> u32 {
+pub(super) fn uint32(value: u64) -> u32 {
     value as u32
 }

@@ -1,12 +1,13 @@
 //! Bytes from typed values.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
 use crate::digest::{Digest, NodeDigest};
-use crate::id::NodeId;
+use crate::id::{Address, NodeId};
 use crate::wire::{Message, Packet, size, tag};
 
 /// The packet's bytes, without the length that stands before them on a stream (see [`frame`](super::frame)).
@@ -31,6 +32,23 @@ pub fn encode(packet: &Packet) -> Bytes {
     }
     out.uint(tag::packet::PROTOCOL_REVISION, packet.protocol_revision.into());
     Bytes::from(out.0)
+}
+
+/// The body of a NodeIdPb of these parts. An id makes it once and keeps it.
+pub(crate) fn encode_node_id(
+    name: &str,
+    generation_id: u64,
+    gossip_advertise_addr: &Address,
+    tls_name: Option<&str>,
+) -> Box<[u8]> {
+    let mut out = Writer(Vec::new());
+    out.string(tag::node_id::NAME, name);
+    out.uint(tag::node_id::GENERATION_ID, generation_id);
+    out.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(gossip_advertise_addr));
+    out.string(tag::address::HOST, gossip_advertise_addr.host());
+    out.uint(tag::address::PORT, gossip_advertise_addr.port().into());
+    out.string(tag::node_id::TLS_NAME, tls_name.unwrap_or_default());
+    out.0.into_boxed_slice()
 }
 
 struct Writer(Vec<u8>);
@@ -83,14 +101,8 @@ impl Writer {
     }
 
     fn node_id(&mut self, tag: u32, node_id: &NodeId) {
-        let address = node_id.gossip_advertise_addr();
-        self.nested(tag, size::node_id_body_len(node_id));
-        self.string(tag::node_id::NAME, node_id.name());
-        self.uint(tag::node_id::GENERATION_ID, node_id.generation_id());
-        self.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(address));
-        self.string(tag::address::HOST, address.host());
-        self.uint(tag::address::PORT, address.port().into());
-        self.string(tag::node_id::TLS_NAME, node_id.tls_name().unwrap_or_default());
+        self.nested(tag, node_id.encoded().len());
+        self.0.extend_from_slice(node_id.encoded());
     }
 
     /// Opens a nested message: it is there even when its body is empty.

@@ -2,11 +2,12 @@
 //!
 //! One entry at a time is a generated type, so that a packet of empty entries costs no memory.
 
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use foldhash::fast::FixedState;
+use indexmap::IndexSet;
 use prost::Message;
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
@@ -14,24 +15,29 @@ use crate::digest::{Digest, NodeDigest};
 use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
-use crate::wire::generated::{KeyValueUpdatePb, NodeDigestPb, NodeIdPb, VersionStatusEnumPb};
+use crate::wire::decode::uint32;
+use crate::wire::generated::{KeyValueUpdatePb, NodeIdPb, VersionStatusEnumPb};
 use crate::wire::reader::{Fields, Value};
 use crate::wire::{DecodeError, tag};
+
+/// Gives the id of an encoded form, if it is known already.
+pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<NodeId>;
 
 /// A digest as far as it is read.
 #[derive(Default)]
 pub(super) struct DigestReader {
     digest: Digest,
-    nodes: BTreeSet<NodeId>,
+    /// Only asked whether a node is among them.
+    nodes: IndexSet<NodeId, FixedState>,
     cut_off: bool,
     skipped: usize,
 }
 
 impl DigestReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         for field in Fields::of("DigestPb", bytes) {
             match field? {
-                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => self.read_entry(entry, limits)?,
+                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => self.read_entry(entry, limits, known)?,
                 (tag::digest::PARTIAL, Value::Varint(partial)) => self.digest.partial = partial != 0,
                 (tag::digest::NODE_DIGESTS | tag::digest::PARTIAL, _) => {
                     return Err(DecodeError::NotProtobuf { message: "DigestPb" });
@@ -42,13 +48,13 @@ impl DigestReader {
         Ok(())
     }
 
-    fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         if self.digest.entries.len() >= limits.max_digest_entries {
             self.cut_off = true;
             self.skipped += 1;
             return Ok(());
         }
-        match node_digest(parse("NodeDigestPb", bytes)?, limits) {
+        match node_digest(bytes, limits, known)? {
             Some(entry) if self.nodes.insert(entry.node_id.clone()) => self.digest.entries.push(entry),
             None if self.digest.entries.is_empty() => return Err(DecodeError::NoSender),
             _ => self.skipped += 1,
@@ -185,20 +191,74 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
     }))
 }
 
-fn node_digest(pb: NodeDigestPb, limits: &DecodeLimits) -> Option<NodeDigest> {
-    let numbers = [pb.heartbeat, pb.last_gc_version, pb.max_version];
-    if !numbers.into_iter().chain(pb.complete_version).chain(pb.released_version).all(in_range) {
-        return None;
+/// An entry of a digest; `None` when it is wrong.
+fn node_digest(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDigest>, DecodeError> {
+    let mut id = IdBytes::None;
+    let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
+    let (mut complete_version, mut released_version) = (None, None);
+    for field in Fields::of("NodeDigestPb", bytes) {
+        match field? {
+            (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => id.add(bytes),
+            (tag::node_digest::HEARTBEAT, Value::Varint(value)) => heartbeat = value,
+            (tag::node_digest::LAST_GC_VERSION, Value::Varint(value)) => last_gc_version = value,
+            (tag::node_digest::MAX_VERSION, Value::Varint(value)) => max_version = value,
+            (tag::node_digest::COMPLETE_VERSION, Value::Varint(value)) => complete_version = Some(value),
+            (tag::node_digest::PROTOCOL_REVISION, Value::Varint(value)) => revision = uint32(value),
+            (tag::node_digest::RELEASED_VERSION, Value::Varint(value)) => released_version = Some(value),
+            (tag::node_digest::NODE_ID..=tag::node_digest::MAX_VERSION, _)
+            | (tag::node_digest::COMPLETE_VERSION..=tag::node_digest::RELEASED_VERSION, _) => {
+                return Err(DecodeError::NotProtobuf { message: "NodeDigestPb" });
+            }
+            _ => {}
+        }
     }
-    Some(NodeDigest {
-        node_id: node_id(pb.node_id, limits)?,
-        heartbeat: pb.heartbeat,
-        last_gc_version: pb.last_gc_version,
-        max_version: pb.max_version,
-        complete_version: pb.complete_version,
-        protocol_revision: pb.protocol_revision,
-        released_version: pb.released_version,
-    })
+    let node_id = id.node_id(limits, known)?;
+    let numbers = [heartbeat, last_gc_version, max_version];
+    if !numbers.into_iter().chain(complete_version).chain(released_version).all(in_range) {
+        return Ok(None);
+    }
+    Ok(node_id.map(|node_id| NodeDigest {
+        node_id,
+        heartbeat,
+        last_gc_version,
+        max_version,
+        complete_version,
+        protocol_revision: revision,
+        released_version,
+    }))
+}
+
+/// An id's encoded form: in one piece nearly always; protobuf allows several, which are one when put together.
+enum IdBytes<'a> {
+    None,
+    One(&'a [u8]),
+    Several(Vec<u8>),
+}
+
+impl<'a> IdBytes<'a> {
+    fn add(&mut self, bytes: &'a [u8]) {
+        *self = match core::mem::replace(self, IdBytes::None) {
+            IdBytes::None => IdBytes::One(bytes),
+            IdBytes::One(first) => IdBytes::Several([first, bytes].concat()),
+            IdBytes::Several(mut all) => {
+                all.extend_from_slice(bytes);
+                IdBytes::Several(all)
+            }
+        };
+    }
+
+    /// The id; `None` when it is missing or wrong.
+    fn node_id(&self, limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeId>, DecodeError> {
+        let bytes: &[u8] = match self {
+            IdBytes::None => return Ok(None),
+            IdBytes::One(bytes) => bytes,
+            IdBytes::Several(bytes) => bytes,
+        };
+        match known(bytes) {
+            Some(node_id) => Ok(Some(node_id)),
+            None => Ok(node_id(Some(parse("NodeIdPb", bytes)?), limits)),
+        }
+    }
 }
 
 fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {

@@ -25,8 +25,10 @@ mod reader;
 pub(crate) mod size;
 mod tag;
 
+pub(crate) use decode::decode_known;
 pub use decode::{DecodeError, Decoded, decode};
 pub use encode::encode;
+pub(crate) use encode::encode_node_id;
 
 /// One message between two nodes, with what every packet says of its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]

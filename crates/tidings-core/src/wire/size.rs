@@ -11,7 +11,7 @@
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
 use crate::digest::{Digest, NodeDigest};
-use crate::id::{Address, NodeId};
+use crate::id::Address;
 use crate::state::ValueStatus;
 use crate::wire::{Message, Packet, tag};
 
@@ -89,7 +89,7 @@ pub(crate) fn node_digest_len(entry: &NodeDigest) -> usize {
 }
 
 pub(super) fn node_digest_body_len(entry: &NodeDigest) -> usize {
-    nested_len(tag::node_digest::NODE_ID, node_id_body_len(&entry.node_id))
+    nested_len(tag::node_digest::NODE_ID, entry.node_id.encoded().len())
         + uint_len(tag::node_digest::HEARTBEAT, entry.heartbeat)
         + uint_len(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version)
         + uint_len(tag::node_digest::MAX_VERSION, entry.max_version)
@@ -111,7 +111,7 @@ pub(crate) fn node_delta_len(header_len: usize, key_values_len: usize) -> usize 
 /// What a node delta holds beside its key-values. It depends on the values of its versions: take it anew when one of
 /// them changes, which costs no more than five additions.
 pub(crate) fn node_delta_header_len(node_delta: &NodeDelta) -> usize {
-    nested_len(tag::node_delta::NODE_ID, node_id_body_len(&node_delta.node_id))
+    nested_len(tag::node_delta::NODE_ID, node_delta.node_id.encoded().len())
         + uint_len(tag::node_delta::FROM_VERSION_EXCLUDED, node_delta.from_version_excluded)
         + uint_len(tag::node_delta::LAST_GC_VERSION, node_delta.last_gc_version)
         + optional_len(tag::node_delta::MAX_VERSION, node_delta.max_version)
@@ -141,13 +141,6 @@ fn key_value_body_len_of(key: &str, value: &str, version: u64, status: ValueStat
         + string_len(tag::key_value::VALUE, value)
         + uint_len(tag::key_value::VERSION, version)
         + uint_len(tag::key_value::STATUS, status_number(status))
-}
-
-pub(super) fn node_id_body_len(node_id: &NodeId) -> usize {
-    string_len(tag::node_id::NAME, node_id.name())
-        + uint_len(tag::node_id::GENERATION_ID, node_id.generation_id())
-        + nested_len(tag::node_id::GOSSIP_ADVERTISE_ADDR, address_body_len(node_id.gossip_advertise_addr()))
-        + string_len(tag::node_id::TLS_NAME, node_id.tls_name().unwrap_or_default())
 }
 
 pub(super) fn address_body_len(address: &Address) -> usize {

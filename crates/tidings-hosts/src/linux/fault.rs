@@ -21,6 +21,8 @@ pub(crate) enum Rule<'a> {
     /// All IP packets from and to this host. Its hardware address is still found, so that nothing tells a sender that
     /// its packets vanish.
     Blackhole(&'a str),
+    /// What would open a TCP connection from this host. Those that others open to it work in both directions.
+    NoDialling(&'a str),
     /// So many of 100, drawn at random.
     Loss { percent: u8 },
 }
@@ -74,6 +76,7 @@ impl Rule<'_> {
             Rule::Blackhole(host) => {
                 ["iifname", "oifname"].map(|side| format!("ether type {{ ip, ip6 }} {side} {}", set(&[host]))).to_vec()
             }
+            Rule::NoDialling(host) => vec![format!("iifname {} tcp flags & (syn | ack) == syn", set(&[host]))],
             Rule::Loss { percent } => vec![format!("numgen random mod 100 < {percent}")],
         }
     }
@@ -108,6 +111,7 @@ mod tests {
             Rule::OneWay { from: &["a"], to: &["b", "c"] },
             Rule::Mute("d"),
             Rule::Blackhole("e"),
+            Rule::NoDialling("f"),
             Rule::Loss { percent: 30 },
         ];
         let script = script(&rules);
@@ -116,6 +120,7 @@ mod tests {
             "iifname { \"d\" } counter name dropped drop",
             "ether type { ip, ip6 } iifname { \"e\" } counter name dropped drop",
             "ether type { ip, ip6 } oifname { \"e\" } counter name dropped drop",
+            "iifname { \"f\" } tcp flags & (syn | ack) == syn counter name dropped drop",
             "numgen random mod 100 < 30 counter name dropped drop",
         ] {
             assert_eq!(script.lines().filter(|have| have.trim() == line).count(), 1, "{line}\n{script}");

@@ -108,7 +108,10 @@ pub(crate) fn processes(name: &str) -> Result<Vec<i32>> {
     if !path(name).exists() {
         return Ok(Vec::new());
     }
-    let listed = tool::run(tool::command("ip").args(["netns", "pids", name]), "")?;
+    let listed = match tool::run(tool::command("ip").args(["netns", "pids", name]), "") {
+        Err(_) if !path(name).exists() => return Ok(Vec::new()),
+        listed => listed?,
+    };
     listed.lines().map(|line| line.trim().parse().with_context(|| format!("{line:?} is no process id"))).collect()
 }
 
@@ -116,14 +119,23 @@ pub(crate) fn processes(name: &str) -> Result<Vec<i32>> {
 pub(crate) fn remove(name: &str) -> Result<()> {
     let files = Path::new(FILES).join(name);
     if files.exists() {
-        fs::remove_dir_all(&files).with_context(|| format!("cannot remove {}", files.display()))?;
+        match fs::remove_dir_all(&files) {
+            Err(error) if files.exists() => {
+                return Err(error).with_context(|| format!("cannot remove {}", files.display()));
+            }
+            _ => {}
+        }
         // It was made with the first of our files, if it was not there before; others' files keep it.
         let _ = fs::remove_dir(FILES);
     }
-    if path(name).exists() {
-        tool::run(tool::command("ip").args(["netns", "delete", name]), "")?;
+    if !path(name).exists() {
+        return Ok(());
     }
-    Ok(())
+    match tool::run(tool::command("ip").args(["netns", "delete", name]), "") {
+        // Another run may remove the same leftovers at the same time.
+        Err(error) if path(name).exists() => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn path(name: &str) -> PathBuf {

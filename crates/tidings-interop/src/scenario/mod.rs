@@ -6,6 +6,7 @@ mod crash;
 mod faults;
 mod key_values;
 mod large;
+mod late;
 mod leaving;
 mod lifetimes;
 mod membership;
@@ -124,6 +125,13 @@ pub(crate) const ALL: &[Scenario] = &[
         runs: 5,
         setup: large::ten_members,
         play: |cluster| Box::pin(large::our_owner(cluster)),
+    },
+    Scenario {
+        name: "late-python",
+        about: "a Python node that joins through another misses keys of ours, and none once they are published again",
+        runs: 1,
+        setup: Setup::default,
+        play: |cluster| Box::pin(late::python(cluster)),
     },
     Scenario {
         name: "python-collection",

@@ -97,3 +97,53 @@ fn a_farewell_crosses_a_python_relay_and_is_no_key_of_the_users() {
     assert_eq!(a.membership.get(&leaver).unwrap().liveness(), Liveness::Left);
     assert_eq!(events(&mut a), ["leaver-1-leaver:7000 left"]);
 }
+
+/// What the Python node "owner" answers to a Syn of `a` at this address, knowing what the Syn's digest shows of it.
+fn answer_of_owner(a: &mut Gossip, dialled: &Address, key_values: &[KeyValueUpdate], last_gc_version: u64) -> Delta {
+    let owner = id("owner", 1);
+    let Message::Syn { digest } = a.syn(at(9), dialled).message else { panic!() };
+    let shown = digest.entries.iter().find(|entry| entry.node_id == owner);
+    let (shown, shown_gc) = shown.map_or((0, 0), |entry| (entry.max_version, entry.last_gc_version));
+    let from = if shown_gc < last_gc_version && shown < last_gc_version { 0 } else { shown };
+    let news: Vec<KeyValueUpdate> = key_values.iter().filter(|update| update.version > from).cloned().collect();
+    let max_version = key_values.last().map_or(last_gc_version, |last| last.version);
+    let delta = match max_version > shown && !news.is_empty() {
+        true => {
+            let mut delta = whole(&owner, news);
+            delta.node_deltas[0].from_version_excluded = from;
+            delta.node_deltas[0].last_gc_version = last_gc_version;
+            delta
+        }
+        false => Delta::default(),
+    };
+    let own_entry = NodeDigest { max_version, last_gc_version, protocol_revision: 0, ..entry(&owner, 1) };
+    a.answer_syn_ack(at(9), dialled, &digest_of([own_entry]), &delta, python(&owner));
+    delta
+}
+
+/// A node that heard of owner's keys "x" and "y" by a relay with holes, and of its highest version.
+fn told_by_a_relay() -> Gossip {
+    let (mut a, owner, relay) = (node("a"), id("owner", 1), id("relay", 1));
+    let digest = digest_of([entry(&relay, 1), NodeDigest { max_version: 9, ..entry(&owner, 1) }]);
+    a.hear(at(1), &digest, python(&relay));
+    a.apply(at(1), &whole(&owner, vec![set("x", "1", 4), set("y", "2", 9)]), python(&relay));
+    assert_eq!(keys(&a, &owner), "x=1 y=2");
+    a
+}
+
+#[test]
+fn defect_5_an_owner_that_is_silent_of_itself_has_no_live_key() {
+    let (mut a, owner) = (told_by_a_relay(), id("owner", 1));
+    let answer = answer_of_owner(&mut a, owner.gossip_advertise_addr(), &[], 12);
+    assert_eq!((answer, keys(&a, &owner).as_str()), (Delta::default(), ""));
+}
+
+#[test]
+fn an_owner_reached_by_another_name_is_asked_for_all_that_is_missing() {
+    let (mut a, owner) = (told_by_a_relay(), id("owner", 1));
+    // It holds all these, and has collected a tombstone at 6. Were it shown version 9, it would say nothing.
+    let held = [set("w", "0", 3), set("x", "1", 4), set("y", "2", 9)];
+    answer_of_owner(&mut a, &Address::new("a-seed", 7000), &held, 6);
+    assert_eq!(keys(&a, &owner), "w=0 x=1 y=2");
+    assert!(!events(&mut a).iter().any(|event| event.contains("deleted")));
+}

@@ -260,27 +260,56 @@ fn another_run_of_the_dialled_node_and_whoever_is_behind_a_seed_are_no_wrong_pee
     assert_eq!(reply.rejected, None);
 }
 
-#[test]
-fn a_node_that_reaches_itself_does_so_once() {
+/// A node whose only seed is `host`, and the exchange by which it reaches itself there.
+fn reaches_itself(host: &str) -> Node {
     let mut config = config("a");
-    config.seeds = vec![Address::new("a-by-another-name", 7000)];
+    config.seeds = vec![Address::new(host, 7000)];
     let mut node = node_with(config);
     node.handle_timeout(secs(1));
     let dialled = node.poll_transmit().unwrap();
     let accepted = node.accept(secs(1), PEER).unwrap();
     let reply = node.handle_packet(secs(1), Via::Accepted(accepted), &dialled.packet, &PeerIdentity::Plaintext);
+    assert_eq!((reply.next, reply.rejected), (Next::Close, Some(Rejected::OwnPacket)));
+    let answer = reply.packet.expect("the dialling side must hear of it");
+    let reply = node.handle_packet(secs(1), Via::Dialled(dialled.exchange), &answer, &PeerIdentity::Plaintext);
     assert_eq!((reply.next, reply.rejected, reply.packet), (Next::Close, Some(Rejected::OwnPacket), None));
-    // A driver may also bring the two sides of it together.
-    let reply =
-        node.handle_packet(secs(1), Via::Dialled(dialled.exchange), &syn_ack_from("a"), &PeerIdentity::Plaintext);
-    assert_eq!(reply.rejected, Some(Rejected::OwnPacket));
     assert_eq!(node.stats().rejected, RejectedCounts { own_packet: 2, ..RejectedCounts::default() });
     node.handle_closed(secs(1), accepted, Outcome::Failed);
     node.handle_closed(secs(1), dialled.exchange, Outcome::Failed);
-    for now in 2..20 {
-        node.handle_timeout(secs(now));
-        assert_eq!(node.poll_transmit(), None);
+    node
+}
+
+#[test]
+fn a_node_that_reaches_itself_at_an_ip_address_does_so_once() {
+    for host in ["10.0.0.7", "fd00::7"] {
+        let mut node = reaches_itself(host);
+        for now in 2..20 {
+            node.handle_timeout(secs(now));
+            assert_eq!(node.poll_transmit(), None);
+        }
     }
+}
+
+/// Of a headless service the first node finds only itself, until others are there.
+#[test]
+fn a_name_that_leads_to_the_node_itself_may_lead_to_others_later() {
+    let mut node = reaches_itself("all-nodes.example");
+    node.handle_timeout(secs(2));
+    let dialled = node.poll_transmit().expect("the name is tried again");
+    let via = Via::Dialled(dialled.exchange);
+    let reply = node.handle_packet(secs(2), via, &syn_ack_from("b"), &PeerIdentity::Plaintext);
+    assert_eq!((reply.next, reply.rejected), (Next::Close, None));
+}
+
+#[test]
+fn the_answer_to_an_own_syn_tells_nothing_but_who_it_is() {
+    let mut victim = Victim::new();
+    let via = victim.accept();
+    let (rejected, answer) = victim.rejects(via, &syn_from("a"));
+    assert_eq!(rejected, Rejected::OwnPacket);
+    let answer = wire::decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
+    let Message::SynAck { digest, delta } = answer.message else { panic!("no SynAck: {answer:?}") };
+    assert_eq!((digest.entries.len(), digest.partial, delta), (1, true, Delta::default()));
 }
 
 /// A Syn or SynAck of "b" with this `tls_name`.

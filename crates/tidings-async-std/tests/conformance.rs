@@ -15,6 +15,11 @@ mod forming {
     }
 
     #[test]
+    fn keys_are_published_again() {
+        async_std::task::block_on(suite::keys_are_published_again::<AsyncStd>());
+    }
+
+    #[test]
     fn a_lifetime_ends_on_time() {
         async_std::task::block_on(suite::a_lifetime_ends_on_time::<AsyncStd>());
     }

@@ -199,7 +199,7 @@ pub async fn silence_instead_of_tls_is_timed_out<R: Runtime>() {
     assert_eq!(dialler.stats().driver.tls_refused, 0);
 }
 
-/// A peer that is refused reads why, even when it has sent more than was asked of it.
+/// A peer that is refused reads why, even when it has sent more than was asked of it; and so does one that is dialled.
 pub async fn who_is_refused_is_told<R: Runtime>() {
     let authority = Authority::new("authority");
     let victim = listener::<R>(&authority).await;
@@ -217,4 +217,11 @@ pub async fn who_is_refused_is_told<R: Runtime>() {
     peer.send(&[0xff; 64]).await.expect("the connection is open");
     until::<R>("it is counted", || victim.stats().driver.tls_refused == 2).await;
     until::<R>("its place is free", || victim.stats().driver.exchanges_open == 0).await;
+
+    let identity = authority.certify(&["stranger.example", "127.0.0.1"]);
+    let files = Files::new(&identity, &[&Authority::new("another")]);
+    let distrusting = start(stranger::<R>(&files).seed(victim.local_addr().to_string())).await;
+    until::<R>("the dialled is told", || victim.stats().driver.tls_refused >= 4).await;
+    // Not one of them only saw the connection end.
+    assert_eq!((victim.stats().driver.failed, distrusting.stats().driver.failed), (0, 0));
 }

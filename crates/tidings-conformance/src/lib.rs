@@ -10,12 +10,15 @@ mod resolver;
 mod wait;
 
 pub mod addresses;
+pub mod certificates;
 pub mod events;
 pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
 pub mod seeds;
+pub mod tls;
+pub mod tls_refused;
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ use crate::names::Names;
 use crate::run::run;
 use crate::runtime::Runtime;
 use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
+use crate::tls::Endpoint;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:0";
 /// aiocluster's, for each of connecting, reading a packet, writing one.
@@ -51,6 +52,9 @@ pub struct Builder<R> {
     resolve_interval: Duration,
     event_buffer: usize,
     predicate: Option<LivenessPredicate>,
+    tls_name: Option<String>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -75,6 +79,9 @@ impl<R: Runtime> Builder<R> {
             resolve_interval: DEFAULT_RESOLVE_INTERVAL,
             event_buffer: DEFAULT_EVENT_BUFFER,
             predicate: None,
+            tls_name: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             runtime: PhantomData,
         }
     }
@@ -152,13 +159,31 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// How long resolving a peer's host and connecting to it may take in all. Default: 3 s.
+    /// The name by which the node's certificate proves who it is: a DNS name or an IP address among the certificate's
+    /// subject alternative names. Peers expect it when they dial the node, and take no packet from it otherwise. Without
+    /// TLS it is passed on, and means nothing. Default: none.
+    ///
+    /// Peers that run Python aiocluster want it literally in the certificate; for others `*.nodes.example` there is good
+    /// for `node1.nodes.example` here.
+    pub fn tls_name(mut self, name: impl Into<String>) -> Self {
+        self.tls_name = Some(name.into());
+        self
+    }
+
+    /// Encrypts all connections, and lets both sides prove who they are. Default: without TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How long resolving a peer's host and connecting to it may take in all, TLS included. Default: 3 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self
     }
 
-    /// How long a peer may take to send one whole packet. Default: 3 s.
+    /// How long a peer may take to send one whole packet, and one that dialled for its part of TLS. Default: 3 s.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.read = timeout;
         self
@@ -209,7 +234,7 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Listens, and starts the node's task on the current runtime.
+    /// Listens, and starts the node's task on the current runtime. TLS files are read here, and waited for.
     ///
     /// # Errors
     ///
@@ -221,9 +246,14 @@ impl<R: Runtime> Builder<R> {
         let seeds = self.seeds.iter().map(|text| parse("seed", text)).collect::<Result<Vec<_>, _>>()?;
         let generation = self.generation.map_or_else(generation_from_wall_clock, Ok)?;
 
+        #[cfg(feature = "tls")]
+        let tls = self.tls.map(|tls| Endpoint::new(tls, self.tls_name.clone())).transpose()?;
+        #[cfg(not(feature = "tls"))]
+        let tls: Option<Endpoint> = None;
+
         let (listener, local_addr) = bind::<R>(&listen).await?;
         let advertised = advertised_address(advertise.as_ref().unwrap_or(&listen), local_addr.port())?;
-        let node_id = NodeId::new(self.name, generation, advertised);
+        let node_id = NodeId::with_tls_name(self.name, generation, advertised, self.tls_name);
 
         let mut config = Config::new(node_id.clone());
         config.seeds = seeds;
@@ -246,6 +276,7 @@ impl<R: Runtime> Builder<R> {
             local_addr,
             names: Names::new(self.resolve_interval, own, random.next_u32() as usize),
             timeouts: self.timeouts,
+            tls,
             predicate: self.predicate,
             event_buffer: self.event_buffer,
         };

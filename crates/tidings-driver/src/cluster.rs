@@ -183,6 +183,19 @@ impl<R: Runtime> Cluster<R> {
         self.shared().with_node(|node, _| node.set_seeds(seeds));
     }
 
+    /// Reads the node's TLS files again, so that certificates can be renewed and authorities changed while it runs. New
+    /// connections use what is in the files now; open ones end as they began. Waits for the files, not for the network.
+    ///
+    /// Where the authority changes, let every node accept both first, then renew certificates, then drop the old one.
+    ///
+    /// # Errors
+    ///
+    /// A file is of no use, or there is none to read; the node goes on with the certificates that it has.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<(), crate::TlsError> {
+        self.shared().tls.as_ref().ok_or(crate::TlsError::NoTls)?.reload()
+    }
+
     /// The state as it is now, and every event after it, with no gap between.
     pub fn subscribe(&self) -> Subscription {
         Subscription::new(self.shared(), None)

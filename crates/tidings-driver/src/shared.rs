@@ -15,6 +15,7 @@ use crate::names::Names;
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
 use crate::stats::Counters;
+use crate::tls::Endpoint;
 
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
 pub(crate) type LivenessPredicate = Box<dyn Fn(&NodeId, &NodeState) -> bool + Send + Sync>;
@@ -36,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) local_addr: SocketAddr,
     pub(crate) max_frame: usize,
     pub(crate) timeouts: Timeouts,
+    /// `None`: traffic is in the clear.
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) span: Span,
     pub(crate) clock: Clock,
@@ -85,6 +88,7 @@ impl Shared {
             id,
             local_addr: settings.local_addr,
             timeouts: settings.timeouts,
+            tls: settings.tls,
             predicate: settings.predicate,
             span,
             clock,
@@ -247,6 +251,7 @@ pub(crate) struct SharedSettings {
     pub(crate) local_addr: SocketAddr,
     pub(crate) names: Names,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) event_buffer: usize,
 }

@@ -38,6 +38,10 @@ pub struct DriverStats {
     pub frames_rejected: u64,
     /// Exchanges, of either direction, closed for a packet that the core rejected; it counts the reasons.
     pub packets_rejected: u64,
+    /// Exchanges, of either direction, that TLS ended: this node refused the peer's certificate or handshake, or the
+    /// peer refused this node's. A certificate that is good, but not for the node that the peer speaks as, is counted
+    /// under `packets_rejected` and by the core.
+    pub tls_refused: u64,
     /// Exchanges cancelled by a shutdown or because the last handle was dropped.
     pub cancelled: u64,
     /// Bytes received, length prefixes included.
@@ -107,6 +111,7 @@ pub(crate) struct Counters {
     pub(crate) failed: Counter,
     pub(crate) frames_rejected: Counter,
     pub(crate) packets_rejected: Counter,
+    pub(crate) tls_refused: Counter,
     pub(crate) cancelled: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
@@ -125,6 +130,7 @@ impl Counters {
             failed: self.failed.get(),
             frames_rejected: self.frames_rejected.get(),
             packets_rejected: self.packets_rejected.get(),
+            tls_refused: self.tls_refused.get(),
             cancelled: self.cancelled.get(),
             bytes_received: self.bytes_received.get(),
             bytes_sent: self.bytes_sent.get(),

@@ -334,3 +334,88 @@ mod seeds {
         smol::block_on(suite::three_nodes_form_over_ipv6::<Smol>());
     }
 }
+
+mod tls {
+    use tidings_conformance::tls as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_cluster_with_certificates_on_both_sides_forms() {
+        smol::block_on(suite::a_cluster_with_certificates_on_both_sides_forms::<Smol>());
+    }
+
+    #[test]
+    fn a_cluster_with_certificates_on_one_side_forms() {
+        smol::block_on(suite::a_cluster_with_certificates_on_one_side_forms::<Smol>());
+    }
+
+    #[test]
+    fn certificates_change_in_mid_traffic() {
+        smol::block_on(suite::certificates_change_in_mid_traffic::<Smol>());
+    }
+
+    #[test]
+    fn a_bad_file_changes_nothing() {
+        smol::block_on(suite::a_bad_file_changes_nothing::<Smol>());
+    }
+
+    #[test]
+    fn bad_tls_settings_are_refused_with_a_reason() {
+        smol::block_on(suite::bad_tls_settings_are_refused_with_a_reason::<Smol>());
+    }
+}
+
+mod tls_refused {
+    use tidings_conformance::tls_refused as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_peer_without_a_certificate_is_refused() {
+        smol::block_on(suite::a_peer_without_a_certificate_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_of_another_authority_is_refused() {
+        smol::block_on(suite::a_peer_of_another_authority_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_whose_certificate_has_expired_is_refused() {
+        smol::block_on(suite::a_peer_whose_certificate_has_expired_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_member_that_speaks_as_another_is_refused() {
+        smol::block_on(suite::a_member_that_speaks_as_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_member_in_the_place_of_another_is_refused() {
+        smol::block_on(suite::a_member_in_the_place_of_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_server_that_speaks_as_another_is_refused() {
+        smol::block_on(suite::a_server_that_speaks_as_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_plain_text_peer_is_refused() {
+        smol::block_on(suite::a_plain_text_peer_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_tls_peer_at_a_plain_node_is_refused() {
+        smol::block_on(suite::a_tls_peer_at_a_plain_node_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn silence_instead_of_tls_is_timed_out() {
+        smol::block_on(suite::silence_instead_of_tls_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn who_is_refused_is_told() {
+        smol::block_on(suite::who_is_refused_is_told::<Smol>());
+    }
+}

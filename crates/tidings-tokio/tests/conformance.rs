@@ -334,3 +334,88 @@ mod seeds {
         suite::three_nodes_form_over_ipv6::<Tokio>().await;
     }
 }
+
+mod tls {
+    use tidings_conformance::tls as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_cluster_with_certificates_on_both_sides_forms() {
+        suite::a_cluster_with_certificates_on_both_sides_forms::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_cluster_with_certificates_on_one_side_forms() {
+        suite::a_cluster_with_certificates_on_one_side_forms::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn certificates_change_in_mid_traffic() {
+        suite::certificates_change_in_mid_traffic::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_bad_file_changes_nothing() {
+        suite::a_bad_file_changes_nothing::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bad_tls_settings_are_refused_with_a_reason() {
+        suite::bad_tls_settings_are_refused_with_a_reason::<Tokio>().await;
+    }
+}
+
+mod tls_refused {
+    use tidings_conformance::tls_refused as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_without_a_certificate_is_refused() {
+        suite::a_peer_without_a_certificate_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_of_another_authority_is_refused() {
+        suite::a_peer_of_another_authority_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_whose_certificate_has_expired_is_refused() {
+        suite::a_peer_whose_certificate_has_expired_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_member_that_speaks_as_another_is_refused() {
+        suite::a_member_that_speaks_as_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_member_in_the_place_of_another_is_refused() {
+        suite::a_member_in_the_place_of_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_server_that_speaks_as_another_is_refused() {
+        suite::a_server_that_speaks_as_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_plain_text_peer_is_refused() {
+        suite::a_plain_text_peer_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_tls_peer_at_a_plain_node_is_refused() {
+        suite::a_tls_peer_at_a_plain_node_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn silence_instead_of_tls_is_timed_out() {
+        suite::silence_instead_of_tls_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_is_refused_is_told() {
+        suite::who_is_refused_is_told::<Tokio>().await;
+    }
+}

@@ -6,6 +6,7 @@
 //! The hostile peers are written on the same [`Runtime`], so that they exercise it too.
 
 mod peer;
+mod resolver;
 mod wait;
 
 pub mod addresses;
@@ -14,6 +15,7 @@ pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod seeds;
 
 use std::time::Duration;
 

@@ -36,7 +36,8 @@ pub enum EventKind {
         /// The node.
         node: NodeId,
     },
-    /// A node that died or left is remembered no longer; its key-values are gone.
+    /// A node that died or left is remembered no longer; its key-values are gone. It may be one that never joined, but
+    /// whose key-values were told of.
     NodeForgotten {
         /// The node.
         node: NodeId,

@@ -63,6 +63,8 @@ pub(crate) struct Peer {
     since: Instant,
     /// The user was told that it joined.
     announced: bool,
+    /// The user was told of its key-values, if not of the node itself.
+    keys_told: bool,
     /// Since when another node of the same name has counted instead (in active time).
     superseded_at: Option<Instant>,
     conflict_told: bool,
@@ -82,6 +84,7 @@ impl Peer {
             liveness: Liveness::Dead,
             since: env.now,
             announced: false,
+            keys_told: false,
             superseded_at: None,
             conflict_told: false,
         }
@@ -218,6 +221,7 @@ impl Membership {
         let applied = Arc::make_mut(&mut peer.state).apply(env.now, claim, key_values, &limits, &mut changes);
         self.state_bytes += peer.state.bytes().saturating_sub(before);
         peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
         self.refresh(env, id);
         Some(applied)
@@ -445,7 +449,7 @@ impl Membership {
         }
         let heartbeat = peer.heartbeat;
         self.forgotten.insert(id.clone(), Forgotten { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
-        if peer.announced {
+        if peer.announced || peer.keys_told {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }
     }

@@ -1,7 +1,7 @@
 //! Puts the pure core of tidings on sockets: the gossip loop and the [`Cluster`] handle, generic over an async runtime.
 //!
-//! Use it through a runtime crate, `tidings-tokio` or `tidings-smol`; they re-export all of this with the runtime filled
-//! in. What stands here is for those who bring another [`Runtime`].
+//! Use it through a runtime crate, `tidings-tokio`, `tidings-smol` or `tidings-async-std`; they re-export all of this
+//! with the runtime filled in. What stands here is for those who bring another [`Runtime`].
 //!
 //! A node is one task, which runs the rounds and accepts connections, and one more task for each open exchange, with
 //! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
@@ -15,6 +15,7 @@ mod deadline;
 mod error;
 mod events;
 mod exchange;
+mod names;
 mod report;
 mod run;
 mod runtime;

@@ -442,3 +442,18 @@ fn once_known_for_one_of_us_a_node_stays_it() {
     world.hear(&NodeDigest { protocol_revision: 0, ..entry(&a, 2) });
     assert_eq!(world.membership.get(&a).unwrap().protocol_revision, 1);
 }
+
+#[test]
+fn a_node_that_never_joined_is_reported_forgotten_only_if_its_keys_were_told_of() {
+    let (with_keys, without) = (id("a", 1), id("b", 1));
+    let mut world = World::new();
+    world.hear(&entry(&with_keys, 1));
+    world.hear(&entry(&without, 1));
+    let claim = Claim { from: 0, complete_to: Some(1), as_of: 1, last_gc: 0, says_if_cut: true };
+    let (membership, mut env) = world.env();
+    assert!(membership.apply(&mut env, &with_keys, claim, &[set("k", "v", 1)]).is_some());
+    assert_eq!(world.events(), ["a-1-a:7000 set \"k\" to \"v\" (version 1)"]);
+    world.skip(DAY);
+    assert_eq!((world.liveness(&with_keys), world.liveness(&without)), (None, None));
+    assert_eq!(world.events(), ["a-1-a:7000 is forgotten"]);
+}

@@ -27,6 +27,8 @@ pub struct NodeState {
     by_version: BTreeMap<u64, Arc<str>>,
     max_version: u64,
     last_gc_version: u64,
+    /// After a reset: everything up to `max_version` is as the owner had it when it was at this version or later.
+    prefix_as_of: u64,
     /// Bytes of all keys and values.
     bytes: usize,
     /// Not later than the oldest value that will be deleted or collected; lets a round pass by without a scan.
@@ -153,6 +155,12 @@ impl NodeState {
         self.max_version.max(self.last_gc_version)
     }
 
+    /// Tombstones up to here need not be seen to be collected: what they deleted is not held any more. In the midst of a
+    /// reset that is further than `as_of`, and a reset by an older copy would bring back what the newer one no longer had.
+    fn knows_deletions_to(&self) -> u64 {
+        self.prefix_as_of.max(self.as_of())
+    }
+
     /// Entries with versions in `(from, up_to]`, in order of version.
     pub(crate) fn news(&self, from: u64, up_to: u64) -> impl Iterator<Item = (&Arc<str>, &VersionedValue)> {
         let range = (from < up_to).then(|| self.by_version.range(from + 1..=up_to));
@@ -189,10 +197,10 @@ impl NodeState {
             if claim.as_of < self.last_gc_version {
                 return Applied { ignored: true, ..applied };
             }
-            if claim.from == 0 && claim.last_gc > self.as_of() {
+            if claim.from == 0 && claim.last_gc > self.knows_deletions_to() {
                 self.reset(now, claim, key_values, changes);
                 applied.reset = true;
-            } else if claim.from > self.max_version || claim.last_gc > self.as_of() {
+            } else if claim.from > self.max_version || claim.last_gc > self.knows_deletions_to() {
                 return Applied { ignored: true, ..applied };
             }
         }
@@ -214,6 +222,9 @@ impl NodeState {
         }
 
         if let Some(complete_to) = complete_to {
+            if complete_to > self.max_version {
+                self.prefix_as_of = self.prefix_as_of.min(claim.as_of);
+            }
             self.advance(now, complete_to, key_values, changes);
             self.follow_gc(now, claim.last_gc, changes);
         }
@@ -232,6 +243,7 @@ impl NodeState {
         self.max_version = 0;
         self.drop_collected(now, 0, claim.last_gc, changes);
         self.last_gc_version = claim.last_gc;
+        self.prefix_as_of = claim.as_of;
         self.drop_unlisted(now, 0, listed_to, key_values, changes);
     }
 
@@ -263,7 +275,7 @@ impl NodeState {
 
     /// Drops the tombstones the owner has collected, if this copy has seen all of them.
     pub(crate) fn follow_gc(&mut self, now: Instant, last_gc: u64, changes: &mut Vec<KeyChange>) {
-        if last_gc <= self.last_gc_version || last_gc > self.max_version {
+        if last_gc <= self.last_gc_version || last_gc > self.knows_deletions_to() {
             return;
         }
         self.drop_collected(now, self.last_gc_version, last_gc, changes);

@@ -196,6 +196,24 @@ fn a_reset_cut_short_decides_only_up_to_its_end() {
 }
 
 #[test]
+fn in_the_midst_of_a_reset_an_older_copy_that_collected_more_starts_no_other() {
+    let mut replica = Replica::with(&[set("a", "1", 1), set("b", "2", 2)], 2);
+    let newer = |claim| Claim { as_of: 64, ..claim };
+    assert!(replica.apply(newer(collected(0, 32, 23)), &[set("c", "3", 30)]).reset);
+    assert_eq!(replica.told(), ["-a", "-b", "c=3"], "at 64 the owner had them no more, or anew");
+
+    let older = |claim| Claim { as_of: 50, ..claim };
+    assert!(!replica.apply(older(collected(0, 1, 34)), &[set("a", "1", 1)]).reset);
+    assert_eq!((replica.reads().as_str(), replica.versions()), ("c=3@30", (34, 32)));
+    replica.apply(older(collected(32, 40, 34)), &[set("d", "4", 40)]);
+    assert_eq!((replica.reads().as_str(), replica.versions()), ("c=3@30 d=4@40", (34, 40)));
+
+    // d is as of 50, so that what was deleted since and collected up to 55 is not known.
+    let applied = replica.apply(Claim { as_of: 70, ..collected(0, 30, 55) }, &[set("c", "3", 30)]);
+    assert!(applied.reset);
+}
+
+#[test]
 fn in_the_midst_of_a_reset_older_copies_say_nothing_and_newer_ones_go_on() {
     let mut replica = Replica::with(&[set("a", "1", 1)], 1);
     replica.apply(Claim { as_of: 20, ..collected(0, 2, 10) }, &[set("b", "2", 2)]);

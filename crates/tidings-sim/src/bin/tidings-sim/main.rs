@@ -1,0 +1,26 @@
+//! The `tidings-sim` command: runs one scenario, or a swarm of seeds, or writes a report.
+#![allow(clippy::print_stdout, reason = "a command prints")]
+
+mod cli;
+mod plot;
+mod report;
+mod swarm;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let done = match cli::Cli::parse().command {
+        cli::Command::Run(args) => cli::run(&args),
+        cli::Command::Swarm(args) => swarm::run(&args),
+        cli::Command::Report(args) => report::run(&args),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("tidings-sim: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What must hold, checked apart from the network and from what is done to it.
+
+mod history;
+mod replay;
+mod violation;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tidings_core::invariants::{self, Monitor};
+use tidings_core::{Event, Node, NodeId};
+
+pub(crate) use history::History;
+pub use violation::{Rule, Violation};
+
+use crate::random::Random;
+use crate::scenario::{Checks, Scenario};
+use crate::world::World;
+use replay::Replay;
+
+/// In a large run so many nodes are watched.
+const MAX_WATCHED: usize = 32;
+/// A look at a whole node costs time in proportion to the key-values it knows; now and then, so that it stays bounded.
+const ENTRIES_A_STEP: f64 = 24.0;
+
+/// Watches a run.
+#[derive(Debug)]
+pub(crate) struct Checker {
+    checks: Checks,
+    /// The nodes that are watched.
+    watched: BTreeMap<usize, Watched>,
+    /// Owners as they were when their processes ended: what others may still say of them.
+    remains: BTreeMap<NodeId, Node>,
+    /// The probability of a look at a whole node, at each step.
+    look: f64,
+    random: Random,
+    pub(crate) history: History,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    replay: Replay,
+    monitor: Monitor,
+}
+
+impl Checker {
+    pub(crate) fn new(scenario: &Scenario, mut random: Random) -> Checker {
+        let watched = match scenario.checks {
+            Checks::Off => Vec::new(),
+            Checks::Sampled => random.sample(scenario.nodes, MAX_WATCHED),
+            Checks::Full => (0..scenario.nodes).collect(),
+        };
+        let entries = scenario.nodes * (1 + scenario.workload.keys);
+        let look = if scenario.checks == Checks::Full { 1.0 } else { (ENTRIES_A_STEP / entries as f64).min(1.0) };
+        Checker {
+            checks: scenario.checks,
+            watched: watched.into_iter().map(|index| (index, Watched::default())).collect(),
+            remains: BTreeMap::new(),
+            look,
+            random,
+            history: History::default(),
+        }
+    }
+
+    /// A node's process begins, which had been this one before.
+    pub(crate) fn begin(&mut self, index: usize, id: &NodeId, before: Option<Node>) {
+        self.history.begin(id);
+        if let Some(watched) = self.watched.get_mut(&index) {
+            *watched = Watched::default();
+        }
+        if let Some(node) = before.filter(|_| self.checks != Checks::Off) {
+            self.remains.insert(node.id().clone(), node);
+        }
+    }
+
+    /// Takes an event of a node.
+    pub(crate) fn event(&mut self, world: &World, index: usize, event: &Event) -> Result<(), Violation> {
+        let Some(watched) = self.watched.get_mut(&index) else { return Ok(()) };
+        watched.replay.take(event, &self.history).map_err(|found| violation(world, index, found))
+    }
+
+    /// Something has happened to a node.
+    pub(crate) fn step(&mut self, world: &World, index: usize) -> Result<(), Violation> {
+        if !self.watched.contains_key(&index) || !self.random.chance(self.look) {
+            return Ok(());
+        }
+        self.look_at(world, index)?;
+        // All pairs would be too many; every pair has its turn.
+        let owner = self.random.index(world.len());
+        self.compare(world, owner, index)
+    }
+
+    /// Looks at everything.
+    pub(crate) fn sweep(&mut self, world: &World) -> Result<(), Violation> {
+        let watched: Vec<usize> = self.watched.keys().copied().collect();
+        for index in &watched {
+            self.look_at(world, *index)?;
+            for owner in 0..world.len() {
+                self.compare(world, owner, *index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One node by itself, and against what it showed before.
+    fn look_at(&mut self, world: &World, index: usize) -> Result<(), Violation> {
+        let Some((node, watched)) = world.node(index).zip(self.watched.get_mut(&index)) else { return Ok(()) };
+        let now = world.local_now(index);
+        invariants::check(node).map_err(|found| of_core(world, found))?;
+        watched.monitor.observe(now, node).map_err(|found| of_core(world, found))?;
+        watched.replay.compare(&node.snapshot(now)).map_err(|found| violation(world, index, found))?;
+        let slack = node.config().gossip_interval * 2 + Duration::from_secs(1);
+        let own = node.node_state(node.id()).into_iter().flat_map(|state| state.iter());
+        let own = own.map(|(key, value)| (key, &*value.value));
+        // After a pause, or a jump of its clock, it has first to be woken.
+        if node.poll_timeout().is_some_and(|deadline| deadline <= now) {
+            return Ok(());
+        }
+        let compared = self.history.compare(node.id(), now, slack, own);
+        compared.map_err(|message| violation(world, index, (Rule::OwnKeys, message)))
+    }
+
+    /// What one node holds of another's runs.
+    fn compare(&self, world: &World, owner: usize, index: usize) -> Result<(), Violation> {
+        let (Some(replica), Some(present)) = (world.node(index), world.node_or_remains(owner)) else { return Ok(()) };
+        if owner == index {
+            return Ok(());
+        }
+        invariants::isolation(present, replica).map_err(|found| of_core(world, found))?;
+        let name = present.id().name();
+        let past = self.remains.range(NodeId::new(name, 0, crate::address(0))..).map(|(_, node)| node);
+        let past = past.take_while(|node| node.id().name() == name).filter(|node| node.id() != present.id());
+        for owner in past.chain([present]).filter(|owner| !self.history.is_doubtful(owner.id())) {
+            invariants::ownership(owner, replica).map_err(|found| of_core(world, found))?;
+            invariants::prefix_completeness(owner, replica).map_err(|found| of_core(world, found))?;
+        }
+        Ok(())
+    }
+}
+
+fn violation(world: &World, index: usize, (rule, message): (Rule, String)) -> Violation {
+    Violation { at: world.now(), rule, message: format!("node {index}: {message}") }
+}
+
+fn of_core(world: &World, found: invariants::Violation) -> Violation {
+    Violation { at: world.now(), rule: Rule::Invariant(found.invariant), message: found.message }
+}

@@ -1,0 +1,142 @@
+//! Connections between two nodes, each carrying one exchange, as TCP and the driver would have them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_core::{ExchangeId, Instant, Via};
+
+/// Names one connection, for the whole run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ConnectionId(u64);
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Dialler,
+    Acceptor,
+}
+
+impl Side {
+    pub(crate) fn other(self) -> Side {
+        match self {
+            Side::Dialler => Side::Acceptor,
+            Side::Acceptor => Side::Dialler,
+        }
+    }
+}
+
+/// How long each step of an exchange may take: the driver's defaults, which are aiocluster's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To connect.
+    pub connect: Duration,
+    /// To wait for the peer's packet. (Writing is never what takes long: the system's buffers are larger than a packet.)
+    pub read: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts { connect: Duration::from_secs(3), read: Duration::from_secs(3) }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) node: usize,
+    /// The node's exchange; `None`: the acceptor has not accepted yet.
+    pub(crate) exchange: Option<ExchangeId>,
+    pub(crate) is_open: bool,
+    /// Counts what it has waited for, so that an old deadline is told from the present one.
+    pub(crate) step: u32,
+    /// Something it sent was lost: what it sends later waits for that, so for ever.
+    pub(crate) stalls: bool,
+    /// When the last of what it sent arrives; its end comes after that.
+    pub(crate) sent_until: Instant,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    dialler: End,
+    acceptor: End,
+    /// The Syn, until the dialler is connected.
+    pub(crate) syn: Option<Bytes>,
+}
+
+impl Connection {
+    pub(crate) fn end(&self, side: Side) -> &End {
+        match side {
+            Side::Dialler => &self.dialler,
+            Side::Acceptor => &self.acceptor,
+        }
+    }
+
+    pub(crate) fn end_mut(&mut self, side: Side) -> &mut End {
+        match side {
+            Side::Dialler => &mut self.dialler,
+            Side::Acceptor => &mut self.acceptor,
+        }
+    }
+
+    /// The node's name for the exchange at this end.
+    pub(crate) fn via(&self, side: Side) -> Option<Via> {
+        let exchange = self.end(side).exchange?;
+        Some(match side {
+            Side::Dialler => Via::Dialled(exchange),
+            Side::Acceptor => Via::Accepted(exchange),
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        !self.dialler.is_open && !self.acceptor.is_open
+    }
+}
+
+/// The connections that are open, or about to be, at one end at least.
+#[derive(Debug, Default)]
+pub(crate) struct Connections {
+    open: BTreeMap<ConnectionId, Connection>,
+    last: u64,
+}
+
+impl Connections {
+    pub(crate) fn dial(&mut self, from: usize, to: usize, exchange: ExchangeId, syn: Bytes) -> ConnectionId {
+        let end = |node, exchange: Option<ExchangeId>| End {
+            node,
+            is_open: exchange.is_some(),
+            exchange,
+            step: 0,
+            stalls: false,
+            sent_until: Instant::ZERO,
+        };
+        self.last += 1;
+        let id = ConnectionId(self.last);
+        let connection = Connection { dialler: end(from, Some(exchange)), acceptor: end(to, None), syn: Some(syn) };
+        self.open.insert(id, connection);
+        id
+    }
+
+    pub(crate) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        self.open.get_mut(&id)
+    }
+
+    /// Forgets a connection both ends of which are closed.
+    pub(crate) fn tidy(&mut self, id: ConnectionId) {
+        if self.open.get(&id).is_some_and(Connection::is_over) {
+            self.open.remove(&id);
+        }
+    }
+
+    /// The open ends at this node.
+    pub(crate) fn at(&self, node: usize) -> Vec<(ConnectionId, Side)> {
+        let ends = self
+            .open
+            .iter()
+            .flat_map(|(id, connection)| [Side::Dialler, Side::Acceptor].map(|side| (*id, side, connection.end(side))));
+        ends.filter(|(_, _, end)| end.is_open && end.node == node).map(|(id, side, _)| (id, side)).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+}

@@ -1,0 +1,104 @@
+//! What is going to happen, soonest first.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use bytes::Bytes;
+use tidings_core::{Instant, Via};
+
+use crate::connection::{ConnectionId, Side};
+
+/// Something that is going to happen.
+#[derive(Clone, Debug)]
+pub(crate) enum Happening {
+    /// A node's timer goes off, unless it was set anew since.
+    Timer { node: usize, setting: u64 },
+    /// The dialler's SYN reaches the other host.
+    Connect(ConnectionId),
+    /// The process at the other end gets the connection.
+    Accept(ConnectionId),
+    /// The handshake is over, at the dialler.
+    Connected(ConnectionId),
+    /// Nobody listens there, the dialler learns.
+    Refused(ConnectionId),
+    /// A packet reaches a node.
+    Packet(Arrival),
+    /// `side` learns that the other end has closed.
+    PeerClosed { connection: ConnectionId, side: Side },
+    /// `side` has waited long enough, if it still waits for the same.
+    Deadline { connection: ConnectionId, side: Side, step: u32 },
+}
+
+/// A packet that reaches `side` of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) connection: ConnectionId,
+    pub(crate) side: Side,
+    pub(crate) from: usize,
+    pub(crate) node: usize,
+    /// The run of the process at that node that the packet is for: a later one never sees it.
+    pub(crate) run: u64,
+    /// The node's exchange; `None`: it had not accepted it when the packet was sent.
+    pub(crate) via: Option<Via>,
+    pub(crate) packet: Bytes,
+    pub(crate) copy: Copy,
+}
+
+/// Whether a packet comes for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Copy {
+    Original,
+    /// Once more, for the same exchange.
+    Again,
+    /// Once more, on a connection of its own.
+    Anew,
+}
+
+#[derive(Debug)]
+struct Scheduled {
+    at: Instant,
+    /// What was scheduled first happens first.
+    sequence: u64,
+    happening: Happening,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Scheduled) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Scheduled) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Scheduled) -> Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    heap: BinaryHeap<Reverse<Scheduled>>,
+    sequence: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, at: Instant, happening: Happening) {
+        self.sequence += 1;
+        self.heap.push(Reverse(Scheduled { at, sequence: self.sequence, happening }));
+    }
+
+    /// What happens next, if that is not after `until`.
+    pub(crate) fn pop(&mut self, until: Instant) -> Option<(Instant, Happening)> {
+        if self.heap.peek()?.0.at > until {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(next)| (next.at, next.happening))
+    }
+}

@@ -1,0 +1,399 @@
+//! Runs a scenario: boots the nodes, lets users and faults do their work, heals, and watches all the time.
+
+mod users;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::time::Duration;
+
+use tidings_core::{EventKind, Instant, Lifetime, NodeId};
+
+use crate::check::{Checker, Rule, Violation};
+use crate::fault::{Action, Generation};
+use crate::link::{Latency, LinkConfig};
+use crate::measure::Measure;
+use crate::outcome::Report;
+use crate::random::Random;
+use crate::scenario::{Scenario, ScenarioError};
+use crate::world::World;
+
+/// Runs the scenario.
+///
+/// # Errors
+/// The scenario is not valid. That something did not hold is no error: it is in the report.
+pub fn run(scenario: &Scenario) -> Result<Report, ScenarioError> {
+    Simulation::new(scenario)?.run()
+}
+
+/// As [`run`], and writes a line for everything that happens.
+///
+/// # Errors
+/// The scenario is not valid.
+pub fn run_with_trace(scenario: &Scenario, sink: Box<dyn Write + Send>) -> Result<Report, ScenarioError> {
+    let mut simulation = Simulation::new(scenario)?;
+    simulation.world.write_trace_to(sink);
+    simulation.run()
+}
+
+/// The wall clock at the start: generations come from it, in nanoseconds since 1970.
+const WALL_CLOCK: u64 = 1_750_000_000_000_000_000;
+
+struct Simulation<'a> {
+    scenario: &'a Scenario,
+    world: World,
+    checker: Checker,
+    measure: Measure,
+    /// The users' chance.
+    random: Random,
+    plan: Vec<(Instant, Action)>,
+    /// Nodes that are told to leave and have not finished.
+    leaving: BTreeSet<usize>,
+    next_write: Instant,
+    converged_at: Option<Instant>,
+    /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
+    is_undisturbed: bool,
+    node_hours: f64,
+}
+
+impl<'a> Simulation<'a> {
+    fn new(scenario: &'a Scenario) -> Result<Simulation<'a>, ScenarioError> {
+        scenario.validate()?;
+        let mut random = Random::from_seed(scenario.seed);
+        let world = World::new(random.below(u64::MAX), scenario.link);
+        let checker = Checker::new(scenario, random.fork());
+        let mut faults = random.fork();
+        let mut measure = Measure::default();
+        let mut plan = Vec::new();
+        for (fault, side) in scenario.faults.iter().zip(1..) {
+            let (who, actions) = fault.plan(scenario.nodes, side, &mut faults);
+            if fault.disturbs_running_nodes() {
+                measure.disturb(&who);
+            }
+            plan.extend(actions);
+        }
+        plan.sort_by_key(|(at, _)| *at);
+        let is_quick = scenario.link.latency.max * 20 < scenario.protocol.interval && scenario.link.latency.tail == 0.0;
+        let is_clean = scenario.link.loss == 0.0 && scenario.link.reorder == 0.0 && scenario.link.duplicate == 0.0;
+        let mut simulation = Simulation {
+            scenario,
+            world,
+            checker,
+            measure,
+            random,
+            plan,
+            leaving: BTreeSet::new(),
+            next_write: Instant::FAR_FUTURE,
+            converged_at: None,
+            is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
+            node_hours: 0.0,
+        };
+        simulation.schedule_write();
+        Ok(simulation)
+    }
+
+    fn run(mut self) -> Result<Report, ScenarioError> {
+        let began = cpu_time::ThreadTime::now();
+        let mut rounds_to_heal = None;
+        let outcome = self.safety().and_then(|()| {
+            if self.scenario.heal {
+                rounds_to_heal = Some(self.liveness()?);
+            }
+            self.checker.sweep(&self.world)
+        });
+        let cpu_s = began.elapsed().as_secs_f64();
+        Ok(self.report(outcome.err(), rounds_to_heal, cpu_s))
+    }
+
+    // ---- the phases ----
+
+    /// Boots the nodes; then faults and users do what they do.
+    fn safety(&mut self) -> Result<(), Violation> {
+        let nodes = u32::try_from(self.scenario.nodes).unwrap_or(u32::MAX);
+        let end = Instant::ZERO + self.scenario.duration;
+        let mut plan = std::mem::take(&mut self.plan).into_iter().peekable();
+        for (index, number) in (0..self.scenario.nodes).zip(0..) {
+            let at = Instant::ZERO + self.scenario.boot_over / nodes * number;
+            self.advance(at.min(end))?;
+            self.boot(index)?;
+        }
+        while let Some((at, action)) = plan.next_if(|(at, _)| *at <= end) {
+            self.advance(at)?;
+            self.act(action)?;
+        }
+        self.advance(end)?;
+        self.checker.sweep(&self.world)
+    }
+
+    /// All faults end, and the nodes must agree in time. Gives the rounds they took.
+    fn liveness(&mut self) -> Result<f64, Violation> {
+        self.next_write = Instant::FAR_FUTURE;
+        let latency = Latency { tail: 0.0, ..self.scenario.link.latency };
+        let latency = Latency { min: latency.min.min(QUICK), max: latency.max.min(QUICK), ..latency };
+        self.world.heal(LinkConfig { latency, ..LinkConfig::default() });
+        for seed in 0..self.scenario.first_nodes() {
+            if self.world.node(seed).is_none() || self.leaving.remove(&seed) {
+                self.act(Action::Restart(seed, Generation::New))?;
+            }
+        }
+        for index in std::mem::take(&mut self.leaving) {
+            self.act(Action::Crash(index))?;
+        }
+        let healed = self.world.now();
+        let end = healed + self.bound();
+        let interval = self.scenario.protocol.interval;
+        loop {
+            self.advance(self.world.now() + interval)?;
+            match self.agreement() {
+                Ok(()) => {
+                    let took = self.world.now().saturating_duration_since(healed);
+                    return Ok(took.as_secs_f64() / interval.as_secs_f64());
+                }
+                Err(message) if self.world.now() >= end => {
+                    let message = format!("{message}, {:?} after all faults ended", self.bound());
+                    return Err(Violation { at: self.world.now(), rule: Rule::Agreement, message });
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// How long it may take to agree: for the detector to find out who is there and who is not, for grace periods to end,
+    /// and for as many rounds as the news is packets long.
+    fn bound(&self) -> Duration {
+        let Scenario { protocol, workload, nodes, .. } = self.scenario;
+        let detector = protocol.max_interval.max(protocol.initial_interval).mul_f64(protocol.phi_threshold + 4.0);
+        let smallest = protocol.max_payload_size.iter().min().copied().unwrap_or(512);
+        let entry = 80 + workload.keys * (40 + workload.value_bytes);
+        let frames = u32::try_from(nodes * entry / (smallest / 4) + 1).unwrap_or(u32::MAX);
+        let rounds = (30 + 10 * nodes.ilog2()).saturating_mul(frames);
+        let longest_lifetime = Duration::from_secs(30);
+        let deletions = if workload.deletes { protocol.grace * 3 + longest_lifetime } else { Duration::ZERO };
+        detector + deletions + protocol.interval * rounds
+    }
+
+    /// Whether every running node takes exactly the running nodes of its cluster for live and shows their key-values as
+    /// their users set them.
+    fn agreement(&self) -> Result<(), String> {
+        let running: Vec<usize> = self.world.running().collect();
+        for observer in &running {
+            let Some(node) = self.world.node(*observer) else { continue };
+            let mut live = node.live_nodes();
+            let cluster = self.scenario.cluster_of(*observer);
+            for owner in running.iter().filter(|owner| self.scenario.cluster_of(**owner) == cluster) {
+                let Some(id) = self.world.node(*owner).map(|node| node.id()) else { continue };
+                let Some(position) = live.iter().position(|live| live == id) else {
+                    return Err(format!("node {observer} does not take {id} for live"));
+                };
+                live.swap_remove(position);
+                let shown = node.node_state(id).into_iter().flat_map(|state| state.iter());
+                let shown = shown.map(|(key, value)| (key, &*value.value));
+                // What is about to go may be gone at the owner and not here, or the other way.
+                let slack = self.scenario.protocol.grace + Duration::from_secs(5);
+                let compared = self.checker.history.compare(id, self.world.local_now(*owner), slack, shown);
+                compared.map_err(|message| format!("node {observer}: {message}"))?;
+            }
+            if let Some(id) = live.first() {
+                return Err(format!("node {observer} takes {id} for live, which does not run"));
+            }
+        }
+        Ok(())
+    }
+
+    // ---- time ----
+
+    /// Lets time pass, with all that happens, is written, and is sampled in it.
+    fn advance(&mut self, until: Instant) -> Result<(), Violation> {
+        loop {
+            let sample = self.next_sample();
+            let next = until.min(self.next_write).min(sample);
+            let before = self.world.now();
+            while let Some(node) = self.world.step(next) {
+                self.news()?;
+                self.checker.step(&self.world, node)?;
+            }
+            let up = (0..self.world.len()).filter(|index| self.world.node(*index).is_some()).count() as f64;
+            self.node_hours += self.world.now().saturating_duration_since(before).as_secs_f64() * up / 3600.0;
+            if next == self.next_write {
+                self.write()?;
+                self.schedule_write();
+            } else if next == sample {
+                self.sample();
+            }
+            if next == until {
+                return Ok(());
+            }
+        }
+    }
+
+    fn next_sample(&self) -> Instant {
+        let interval = self.scenario.protocol.interval;
+        match self.measure.samples.last() {
+            Some(last) => Instant::ZERO + Duration::from_secs_f64(last.at_s) + interval,
+            None => Instant::ZERO + interval,
+        }
+    }
+
+    fn sample(&mut self) {
+        self.measure.sample(&self.world);
+        if self.converged_at.is_none() && self.is_converged() {
+            self.converged_at = Some(self.world.now());
+        }
+    }
+
+    fn is_converged(&self) -> bool {
+        let cluster_of = |index| self.scenario.cluster_of(index);
+        if self.world.len() < self.scenario.nodes || !self.measure.is_membership_right(&self.world, cluster_of) {
+            return false;
+        }
+        let owners: Vec<_> = self.world.running().filter_map(|index| self.world.node(index)).collect();
+        let version = |state: &tidings_core::NodeState| state.max_version();
+        owners.iter().all(|owner| {
+            let truth = owner.node_state(owner.id()).map(|state| version(state));
+            let same_cluster = owners.iter().filter(|node| node.config().cluster_id == owner.config().cluster_id);
+            same_cluster.into_iter().all(|node| node.node_state(owner.id()).map(|state| version(state)) >= truth)
+        })
+    }
+
+    /// Takes what the nodes tell.
+    fn news(&mut self) -> Result<(), Violation> {
+        for (index, event) in self.world.take_news() {
+            self.checker.event(&self.world, index, &event)?;
+            let is_false = self.measure.event(&self.world, index, &event.kind);
+            if is_false && self.is_undisturbed {
+                let message = format!("node {index} tells: {}, and nothing is wrong with it", event.kind);
+                return Err(Violation { at: self.world.now(), rule: Rule::FalseAlarm, message });
+            }
+            if matches!(event.kind, EventKind::LeaveFinished { .. }) && self.leaving.remove(&index) {
+                self.act(Action::Crash(index))?;
+            }
+        }
+        Ok(())
+    }
+
+    // ---- nodes ----
+
+    fn wall_clock(&self) -> u64 {
+        WALL_CLOCK + self.world.now().as_nanos()
+    }
+
+    fn boot(&mut self, index: usize) -> Result<(), Violation> {
+        let config = self.scenario.config(index, self.wall_clock());
+        let id = config.node_id.clone();
+        self.checker.begin(index, &id, None);
+        self.measure.begin(index, &id);
+        // The config was validated with the scenario.
+        if self.world.add(config).is_err() {
+            return Ok(());
+        }
+        self.set_first_keys(index)
+    }
+
+    fn set_first_keys(&mut self, index: usize) -> Result<(), Violation> {
+        for key in 0..self.scenario.workload.keys {
+            self.set(index, key, Lifetime::Forever)?;
+        }
+        self.news()
+    }
+
+    fn act(&mut self, action: Action) -> Result<(), Violation> {
+        match action {
+            Action::Crash(index) => self.end(index, World::crash),
+            Action::PowerOff(index) => self.end(index, World::power_off),
+            Action::Restart(index, generation) => self.restart(index, generation)?,
+            Action::Leave(index) => {
+                if self.world.running().any(|running| running == index) && self.leaving.insert(index) {
+                    self.world.leave(index);
+                }
+            }
+            Action::Pause(index) => self.world.pause(index),
+            Action::Resume(index) => self.world.resume(index),
+            Action::Stall(index, duration) => {
+                let until = self.world.now() + duration;
+                self.world.stall(index, until);
+            }
+            Action::Slow(index, delay) => self.world.slow_down(index, delay),
+            Action::Separate(nodes, side) => self.world.network().separate(&nodes, side),
+            Action::Deaf(index, is_deaf) => self.world.network().set_deaf(index, is_deaf),
+            Action::Cut(from, to, true) => self.world.network().cut(from, to),
+            Action::Cut(from, to, false) => self.world.network().mend(from, to),
+            Action::Loss(index, loss) => self.world.network().set_loss(index, loss),
+            Action::ClockJump(index, by) => self.world.jump_clock(index, by),
+            Action::ClockSkew(index, rate_ppm) => self.world.skew_clock(index, rate_ppm),
+        }
+        self.news()
+    }
+
+    fn end(&mut self, index: usize, end: impl FnOnce(&mut World, usize)) {
+        self.leaving.remove(&index);
+        if let Some(id) = self.world.node(index).map(|node| node.id().clone()) {
+            self.measure.end(self.world.now(), &id);
+        }
+        end(&mut self.world, index);
+    }
+
+    fn restart(&mut self, index: usize, generation: Generation) -> Result<(), Violation> {
+        let Some(before) = self.world.node_or_remains(index).cloned() else { return Ok(()) };
+        let old = before.id().generation_id();
+        self.end(index, World::crash);
+        let generation = match generation {
+            Generation::New => self.wall_clock().max(old + 1),
+            Generation::Same if self.is_earlier_run_known(before.id()) => old,
+            Generation::Same => self.wall_clock().max(old + 1),
+            Generation::Lower => old.saturating_sub(3_600_000_000_000),
+        };
+        let id = self.scenario.config(index, generation).node_id;
+        self.checker.begin(index, &id, Some(before));
+        self.measure.begin(index, &id);
+        if self.world.restart(index, generation).is_err() {
+            return Ok(());
+        }
+        self.set_first_keys(index)
+    }
+
+    /// Whether a second run of this id will find out that there was a first one: its peers have heard of more heartbeats
+    /// than the second run can have before the faults end. (Each inbound exchange counts as well, about four a round.)
+    fn is_earlier_run_known(&self, id: &NodeId) -> bool {
+        const BEATS_A_ROUND: f64 = 5.0;
+        let left = (Instant::ZERO + self.scenario.duration).saturating_duration_since(self.world.now());
+        let beats = BEATS_A_ROUND * (left.as_secs_f64() / self.scenario.protocol.interval.as_secs_f64() + 10.0);
+        let heard = (0..self.world.len()).filter_map(|index| {
+            let (node, now) = (self.world.node(index)?, self.world.local_now(index));
+            Some(node.snapshot(now).member(id)?.heartbeat)
+        });
+        heard.min().is_some_and(|heard| heard as f64 > beats)
+    }
+
+    // ---- the end ----
+
+    fn report(self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
+        let virtual_s = self.world.now().saturating_duration_since(Instant::ZERO).as_secs_f64();
+        let node_s = (self.node_hours * 3600.0).max(f64::MIN_POSITIVE);
+        let traffic = self.world.traffic();
+        let interval = self.scenario.protocol.interval.as_secs_f64();
+        let rounds = |at: Instant| at.saturating_duration_since(Instant::ZERO).as_secs_f64() / interval;
+        Report {
+            name: self.scenario.name.clone(),
+            seed: self.scenario.seed,
+            nodes: self.scenario.nodes,
+            virtual_s,
+            rounds_to_converge: self.converged_at.map(rounds),
+            rounds_to_heal,
+            detection_s: self.measure.detection(),
+            false_positives: self.measure.false_positives,
+            false_positives_about_healthy: self.measure.false_positives_about_healthy,
+            false_positives_among_healthy: self.measure.false_positives_among_healthy,
+            bytes_per_node_per_s: traffic.bytes as f64 / node_s,
+            messages_per_node_per_s: traffic.packets as f64 / node_s,
+            max_packet_bytes: traffic.max_packet_bytes,
+            violated: violation.as_ref().map(|violation| violation.rule),
+            violations: violation.iter().map(Violation::to_string).collect(),
+            trace_hash: format!("{:016x}", self.world.trace_hash()),
+            node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),
+            node_hours: self.node_hours,
+            samples: self.measure.samples,
+        }
+    }
+}
+
+/// No link is slower than this once all is healed.
+const QUICK: Duration = Duration::from_millis(20);

@@ -235,6 +235,11 @@ mod limits {
     }
 
     #[test]
+    fn honest_exchanges_succeed_beside_silent_connections() {
+        async_std::task::block_on(suite::honest_exchanges_succeed_beside_silent_connections::<AsyncStd>());
+    }
+
+    #[test]
     fn accepting_survives_a_lack_of_file_descriptors() {
         async_std::task::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<AsyncStd>());
     }
@@ -277,6 +282,56 @@ mod lifecycle {
     #[test]
     fn leaving_has_a_deadline() {
         async_std::task::block_on(suite::leaving_has_a_deadline::<AsyncStd>());
+    }
+}
+
+mod seeds {
+    use tidings_async_std::AsyncStd;
+    use tidings_conformance::seeds as suite;
+
+    #[test]
+    fn a_name_of_all_nodes_makes_a_cluster() {
+        async_std::task::block_on(suite::a_name_of_all_nodes_makes_a_cluster::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_name_that_is_only_this_node_is_kept() {
+        async_std::task::block_on(suite::a_name_that_is_only_this_node_is_kept::<AsyncStd>());
+    }
+
+    #[test]
+    fn each_address_of_a_name_has_its_turn() {
+        async_std::task::block_on(suite::each_address_of_a_name_has_its_turn::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_name_is_resolved_again_after_its_interval() {
+        async_std::task::block_on(suite::a_name_is_resolved_again_after_its_interval::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_name_is_not_resolved_at_each_dial() {
+        async_std::task::block_on(suite::a_name_is_not_resolved_at_each_dial::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_name_that_fails_is_resolved_again_at_once() {
+        async_std::task::block_on(suite::a_name_that_fails_is_resolved_again_at_once::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_name_outlives_its_resolver() {
+        async_std::task::block_on(suite::a_name_outlives_its_resolver::<AsyncStd>());
+    }
+
+    #[test]
+    fn seeds_can_be_replaced_at_run_time() {
+        async_std::task::block_on(suite::seeds_can_be_replaced_at_run_time::<AsyncStd>());
+    }
+
+    #[test]
+    fn three_nodes_form_over_ipv6() {
+        async_std::task::block_on(suite::three_nodes_form_over_ipv6::<AsyncStd>());
     }
 }
 

@@ -6,6 +6,7 @@
 //! The hostile peers are written on the same [`Runtime`], so that they exercise it too.
 
 mod peer;
+mod resolver;
 mod wait;
 
 pub mod addresses;
@@ -15,6 +16,7 @@ pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod seeds;
 pub mod tls;
 pub mod tls_refused;
 

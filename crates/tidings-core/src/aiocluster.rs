@@ -75,8 +75,8 @@ pub(crate) fn versions_to_show(peer: &Peer, to_owner: bool) -> (u64, Option<u64>
 /// answers in one go: if its digest shows more collected tombstones than we have seen, and its delta does not start us
 /// again, then it has no live key. (Its own delta comes first, so that nothing crowds it out.)
 ///
-/// That holds only if it was asked by what we hold: the Syn showed that to the owner at its own address alone (see
-/// [`versions_to_show`]). Dialled by another, it was shown what was heard, and has no more than that.
+/// That holds only if it was shown what we hold, as it surely is at its own address. At another, where an earlier run of
+/// it was, it may have been shown what we have heard of ([`versions_to_show`]), and has no more than that.
 pub(crate) fn claim_of_silence<'a>(
     dialled: &Address,
     digest: &'a Digest,

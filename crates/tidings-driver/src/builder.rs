@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState};
 use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::error::StartError;
+use crate::names::Names;
 use crate::run::run;
 use crate::runtime::Runtime;
 use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
@@ -27,6 +28,8 @@ const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// aiocluster's for its hooks.
 const DEFAULT_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// The usual lifetime of a name in a cluster's own DNS.
+const DEFAULT_RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
 /// aiocluster's queue of hooks.
 const DEFAULT_EVENT_BUFFER: usize = 10_000;
 
@@ -46,6 +49,7 @@ pub struct Builder<R> {
     key_values: Vec<(String, String)>,
     changes: Vec<ChangeConfig>,
     timeouts: Timeouts,
+    resolve_interval: Duration,
     event_buffer: usize,
     predicate: Option<LivenessPredicate>,
     tls_name: Option<String>,
@@ -72,6 +76,7 @@ impl<R: Runtime> Builder<R> {
                 leave: DEFAULT_END_TIMEOUT,
                 shutdown: DEFAULT_END_TIMEOUT,
             },
+            resolve_interval: DEFAULT_RESOLVE_INTERVAL,
             event_buffer: DEFAULT_EVENT_BUFFER,
             predicate: None,
             tls_name: None,
@@ -101,7 +106,9 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Adds a seed, as `host:port`: a node to ask for the others. The host is resolved anew at each dial.
+    /// Adds a seed, as `host:port`: a node to ask for the others. A host name may stand for several nodes, this one
+    /// among them, as that of a headless service does: all its addresses are used in turn, and it is resolved again as
+    /// [`resolve_interval`](Builder::resolve_interval) says.
     pub fn seed(mut self, address: impl Into<String>) -> Self {
         self.seeds.push(address.into());
         self
@@ -194,6 +201,13 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// How long the addresses of a peer's host name are used before it is resolved again. It is resolved again at once
+    /// when an exchange by that name fails; while it does not resolve, the addresses known before are used. Default: 30 s.
+    pub fn resolve_interval(mut self, interval: Duration) -> Self {
+        self.resolve_interval = interval;
+        self
+    }
+
     /// How many events are kept for a slow subscriber before it loses the oldest. All subscribers share them.
     /// Default: 10,000.
     pub fn event_buffer(mut self, events: usize) -> Self {
@@ -249,15 +263,18 @@ impl<R: Runtime> Builder<R> {
         config.node_id = node_id;
 
         let clock = Clock::start_now();
-        let mut node = Node::new(config, clock.now(), &mut random_generator()?)?;
+        let mut random = random_generator()?;
+        let mut node = Node::new(config, clock.now(), &mut random)?;
         for (key, value) in self.key_values {
             if let Err(source) = node.set(clock.now(), &key, &value, Lifetime::Forever) {
                 return Err(StartError::KeyValue { key, source });
             }
         }
 
+        let own = own_addresses(local_addr, node.id().gossip_advertise_addr());
         let settings = SharedSettings {
             local_addr,
+            names: Names::new(self.resolve_interval, own, random.next_u32() as usize),
             timeouts: self.timeouts,
             tls,
             predicate: self.predicate,
@@ -276,6 +293,7 @@ impl<R: Runtime> Builder<R> {
             ("inbound_timeout", self.timeouts.inbound),
             ("leave_timeout", self.timeouts.leave),
             ("shutdown_timeout", self.timeouts.shutdown),
+            ("resolve_interval", self.resolve_interval),
         ];
         for (field, timeout) in timeouts {
             if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
@@ -337,6 +355,13 @@ fn advertised_address(address: &Address, listening_port: u16) -> Result<Address,
         0 => Address::new(address.host(), listening_port),
         _ => address.clone(),
     })
+}
+
+/// What is known to lead to this node. There may be more, as when it listens on all interfaces; it finds out.
+fn own_addresses(local_addr: SocketAddr, advertised: &Address) -> impl Iterator<Item = SocketAddr> {
+    let listening = Some(local_addr).filter(|address| !address.ip().is_unspecified());
+    let advertised = advertised.host().parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, advertised.port()));
+    listening.into_iter().chain(advertised)
 }
 
 impl<R> fmt::Debug for Builder<R> {

@@ -20,6 +20,8 @@ use crate::tls::Refusal;
 pub(crate) enum Failure {
     /// The host has no address, or none of them let us connect.
     Unreached(io::Error),
+    /// All addresses of the host are this node's own.
+    OnlyItself,
     /// A deadline passed while connecting.
     ConnectTimedOut,
     /// A deadline passed later.
@@ -40,6 +42,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreached(error) => write!(f, "not reached: {error}"),
+            Failure::OnlyItself => f.write_str("the host has no address but this node's own"),
             Failure::ConnectTimedOut => f.write_str("not reached in time"),
             Failure::TimedOut { doing } => write!(f, "timed out while {doing}"),
             Failure::Tls(refusal) => refusal.fmt(f),

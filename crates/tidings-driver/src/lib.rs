@@ -17,6 +17,7 @@ mod deadline;
 mod error;
 mod events;
 mod exchange;
+mod names;
 mod report;
 mod run;
 mod runtime;

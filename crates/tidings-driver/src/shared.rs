@@ -11,6 +11,7 @@ use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::events::EventBus;
+use crate::names::Names;
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
 use crate::stats::Counters;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) span: Span,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
+    pub(crate) names: Names,
     pub(crate) bus: EventBus,
     /// Wakes the gossip loop: there is something to send, or an earlier deadline than it waits for.
     pub(crate) wake: Event,
@@ -91,6 +93,7 @@ impl Shared {
             span,
             clock,
             counters: Counters::default(),
+            names: settings.names,
             bus: EventBus::new(settings.event_buffer),
             wake: Event::new(),
             stopping: Signal::default(),
@@ -246,6 +249,7 @@ impl Shared {
 /// What [`Shared::new`] needs beside the node.
 pub(crate) struct SharedSettings {
     pub(crate) local_addr: SocketAddr,
+    pub(crate) names: Names,
     pub(crate) timeouts: Timeouts,
     pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,

@@ -26,8 +26,10 @@ pub struct DriverStats {
     pub accept_errors: u64,
     /// Exchanges this node set out to open.
     pub dialled: u64,
-    /// Of these, those that found nobody: the host did not resolve, or no address of it answered in time.
+    /// Of the dialled, those that found nobody: the host did not resolve, or no address of it answered in time.
     pub dial_failed: u64,
+    /// Of the dialled, those not made: all addresses of the host are this node's own.
+    pub dial_skipped: u64,
     /// Exchanges, of either direction, that missed a deadline after they were connected.
     pub timed_out: u64,
     /// Exchanges, of either direction, whose connection broke or was closed too early.
@@ -104,6 +106,7 @@ pub(crate) struct Counters {
     pub(crate) accept_errors: Counter,
     pub(crate) dialled: Counter,
     pub(crate) dial_failed: Counter,
+    pub(crate) dial_skipped: Counter,
     pub(crate) timed_out: Counter,
     pub(crate) failed: Counter,
     pub(crate) frames_rejected: Counter,
@@ -122,6 +125,7 @@ impl Counters {
             accept_errors: self.accept_errors.get(),
             dialled: self.dialled.get(),
             dial_failed: self.dial_failed.get(),
+            dial_skipped: self.dial_skipped.get(),
             timed_out: self.timed_out.get(),
             failed: self.failed.get(),
             frames_rejected: self.frames_rejected.get(),

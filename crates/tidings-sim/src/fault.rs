@@ -125,7 +125,8 @@ pub enum Generation {
     /// A higher one: the wall clock has gone on.
     #[default]
     New,
-    /// The one it had: somebody wrote it into the config.
+    /// The one it had: somebody wrote it into the config. Where its peers know too little of the run before to tell it
+    /// from this one, a higher one: that two short runs share a generation is a mistake no protocol can see.
     Same,
     /// A lower one: the wall clock was set back.
     Lower,

@@ -1,5 +1,15 @@
 //! A deterministic simulated cluster of tidings nodes.
-#![forbid(unsafe_code)]
+//!
+//! Real [`Node`](tidings_core::Node)s, and nothing else of tidings: the clock, the network and the machines are
+//! simulated, and all chance comes from one seed. The same seed gives the same run, to the byte, on any machine; so
+//! whatever goes wrong once can be looked at as often as needed.
+//!
+//! - [`World`] is the cluster to write tests with: add nodes, let time pass, crash, pause, cut, heal.
+//! - [`Scenario`] is a run as data, and [`run`] watches it: the invariants of the core, the truth of what every owner
+//!   wrote, the nodes' events. Its [`Report`] has the measurements.
+//! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
+//!
+//! The command `tidings-sim` has `run`, `swarm` and `report`; the feature `cli`, on by default, is for it alone.
 
 mod check;
 mod clock;
@@ -8,6 +18,7 @@ mod fault;
 mod host;
 mod link;
 mod measure;
+mod outcome;
 mod queue;
 mod random;
 mod scenario;
@@ -23,8 +34,9 @@ pub use fault::{Fault, FaultKind, Generation};
 pub use host::Process;
 pub use link::{Latency, LinkConfig, Network};
 pub use measure::{Sample, Spread};
+pub use outcome::Report;
 pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
-pub use simulation::{Report, run, run_with_trace};
+pub use simulation::{run, run_with_trace};
 pub use text::{Share, Who};
 pub use world::{Traffic, World, address};

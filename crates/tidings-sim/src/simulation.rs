@@ -1,66 +1,21 @@
 //! Runs a scenario: boots the nodes, lets users and faults do their work, heals, and watches all the time.
 
+mod users;
+
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
-use serde::Serialize;
-use tidings_core::{EventKind, Instant, Lifetime};
+use tidings_core::{EventKind, Instant, Lifetime, NodeId};
 
 use crate::check::{Checker, Rule, Violation};
 use crate::fault::{Action, Generation};
 use crate::link::{Latency, LinkConfig};
-use crate::measure::{Measure, Sample, Spread};
+use crate::measure::Measure;
+use crate::outcome::Report;
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::world::World;
-
-/// What came of a run. As JSON it is one object.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct Report {
-    /// The scenario's name.
-    pub name: String,
-    /// Its seed.
-    pub seed: u64,
-    /// How many nodes there were.
-    pub nodes: usize,
-    /// How long it lasted, in virtual seconds, the time to heal included.
-    pub virtual_s: f64,
-    /// Rounds from the start until every running node took exactly the running ones for live and had all their
-    /// key-values; `null`: never before the end. What was written later does not count.
-    pub rounds_to_converge: Option<f64>,
-    /// Rounds from the end of all faults until all nodes agreed; `null`: not asked for, or never.
-    pub rounds_to_heal: Option<f64>,
-    /// How long after a process ended each of the others declared it dead.
-    pub detection_s: Spread,
-    /// How often a running node declared a running node dead.
-    pub false_positives: u64,
-    /// The same, where nothing was ever done to the one declared dead.
-    pub false_positives_about_healthy: u64,
-    /// The same, where nothing was ever done to either of both.
-    pub false_positives_among_healthy: u64,
-    /// Bytes of packets, on average, in a second of virtual time.
-    pub bytes_per_node_per_s: f64,
-    /// Packets, likewise.
-    pub messages_per_node_per_s: f64,
-    /// The largest packet.
-    pub max_packet_bytes: u64,
-    /// What did not hold. The run ends with the first one.
-    pub violations: Vec<String>,
-    /// Which rule that was.
-    pub violated: Option<Rule>,
-    /// A hash of everything that happened, in hexadecimal digits.
-    pub trace_hash: String,
-    /// Hours of nodes' lives simulated in a second of this thread's processor time.
-    pub node_hours_per_cpu_s: f64,
-    /// Nodes that were up, summed over virtual time, in hours.
-    #[serde(skip)]
-    pub node_hours: f64,
-    /// The cluster over time.
-    #[serde(skip)]
-    pub samples: Vec<Sample>,
-}
 
 /// Runs the scenario.
 ///
@@ -382,7 +337,8 @@ impl<'a> Simulation<'a> {
         self.end(index, World::crash);
         let generation = match generation {
             Generation::New => self.wall_clock().max(old + 1),
-            Generation::Same => old,
+            Generation::Same if self.is_earlier_run_known(before.id()) => old,
+            Generation::Same => self.wall_clock().max(old + 1),
             Generation::Lower => old.saturating_sub(3_600_000_000_000),
         };
         let id = self.scenario.config(index, generation).node_id;
@@ -394,70 +350,17 @@ impl<'a> Simulation<'a> {
         self.set_first_keys(index)
     }
 
-    // ---- users ----
-
-    fn schedule_write(&mut self) {
-        let rate = self.scenario.workload.writes_per_s;
-        self.next_write = if rate > 0.0 {
-            let mean = Duration::from_secs_f64(1.0 / rate);
-            self.world.now() + self.random.duration(Duration::from_nanos(1), mean * 2)
-        } else {
-            Instant::FAR_FUTURE
-        };
-    }
-
-    /// One user does something.
-    fn write(&mut self) -> Result<(), Violation> {
-        let running: Vec<usize> = self.world.running().filter(|index| !self.leaving.contains(index)).collect();
-        let Some(index) = self.random.choose(&running).copied() else { return Ok(()) };
-        let key = self.random.index(self.scenario.workload.keys.max(1));
-        let what = if self.scenario.workload.deletes { self.random.below(20) } else { 0 };
-        match what {
-            0..=11 => self.set(index, key, Lifetime::Forever)?,
-            12..=13 => self.set(index, key, Lifetime::Grace)?,
-            14..=15 => {
-                let lifetime = self.random.duration(Duration::from_millis(1), Duration::from_secs(30));
-                self.set(index, key, Lifetime::For(lifetime))?;
-            }
-            16..=18 => self.delete(index, key),
-            _ => self.delete_after_ttl(index, key),
-        }
-        self.news()
-    }
-
-    fn set(&mut self, index: usize, key: usize, lifetime: Lifetime) -> Result<(), Violation> {
-        let value = self.checker.history.next_value(self.scenario.workload.value_bytes);
-        let key = format!("key{key}");
-        let (now, grace) = (self.world.local_now(index), self.scenario.protocol.grace);
-        // The history comes first: the event that tells of the write is held against it.
-        if let Some(id) = self.world.node(index).map(|node| node.id().clone()) {
-            self.checker.history.set(&id, now, &key, &value, lifetime, grace);
-        }
-        match self.world.set(index, &key, &value, lifetime) {
-            Some(Err(error)) => {
-                let message = format!("node {index} cannot set {key:?}: {error}");
-                Err(Violation { at: self.world.now(), rule: Rule::OwnKeys, message })
-            }
-            Some(Ok(_)) | None => Ok(()),
-        }
-    }
-
-    fn delete(&mut self, index: usize, key: usize) {
-        let key = format!("key{key}");
-        if let Some(id) = self.world.node(index).map(|node| node.id().clone()) {
-            self.checker.history.delete(&id, &key);
-            self.world.delete(index, &key);
-        }
-    }
-
-    fn delete_after_ttl(&mut self, index: usize, key: usize) {
-        let key = format!("key{key}");
-        if let Some(id) = self.world.node(index).map(|node| node.id().clone()) {
-            let until = self.world.local_now(index) + self.scenario.protocol.grace;
-            if matches!(self.world.delete_after_ttl(index, &key), Some(Ok(Some(_)))) {
-                self.checker.history.delete_after(&id, &key, until);
-            }
-        }
+    /// Whether a second run of this id will find out that there was a first one: its peers have heard of more heartbeats
+    /// than the second run can have before the faults end. (Each inbound exchange counts as well, about four a round.)
+    fn is_earlier_run_known(&self, id: &NodeId) -> bool {
+        const BEATS_A_ROUND: f64 = 5.0;
+        let left = (Instant::ZERO + self.scenario.duration).saturating_duration_since(self.world.now());
+        let beats = BEATS_A_ROUND * (left.as_secs_f64() / self.scenario.protocol.interval.as_secs_f64() + 10.0);
+        let heard = (0..self.world.len()).filter_map(|index| {
+            let (node, now) = (self.world.node(index)?, self.world.local_now(index));
+            Some(node.snapshot(now).member(id)?.heartbeat)
+        });
+        heard.min().is_some_and(|heard| heard as f64 > beats)
     }
 
     // ---- the end ----

@@ -5,9 +5,10 @@ use std::time::Duration;
 use crate::check::Rule;
 use crate::fault::{Fault, FaultKind, Generation};
 use crate::link::{Latency, LinkConfig};
+use crate::outcome::Report;
 use crate::random::Random;
 use crate::scenario::{Checks, Protocol, Scenario, Workload};
-use crate::simulation::{Report, run};
+use crate::simulation::run;
 use crate::text::Who;
 
 /// The scenario that belongs to a seed: how many nodes, which settings, what goes wrong and how badly.

@@ -1,20 +1,21 @@
 //! The world: all hosts, all links, one clock, and what happens next.
 
+mod exchange;
+mod user;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use tidings_core::{
-    Address, Config, ConfigError, Event, Instant, Lifetime, Next, Node, NodeId, Outcome, PeerIdentity, SetError, Via,
-};
+use tidings_core::{Address, Config, ConfigError, Event, Instant, Node, NodeId, Outcome};
 
 use crate::clock::Clock;
-use crate::connection::{ConnectionId, Connections, Side, Timeouts};
+use crate::connection::{Connections, Side, Timeouts};
 use crate::host::{Host, Process};
-use crate::link::{Fate, LinkConfig, Network};
-use crate::queue::{Arrival, Copy, Happening, Queue};
+use crate::link::{LinkConfig, Network};
+use crate::queue::{Happening, Queue};
 use crate::random::Random;
 use crate::trace::{Note, Trace};
 
@@ -351,54 +352,6 @@ impl World {
         }
     }
 
-    // ---- what a node's own user does ----
-
-    /// Sets one of a running node's keys; `None`: it does not run.
-    ///
-    /// # Errors
-    /// As [`Node::set`].
-    pub fn set(&mut self, index: usize, key: &str, value: &str, lifetime: Lifetime) -> Option<Result<u64, SetError>> {
-        self.command(index, format_args!("set {key:?} to {value:?}, {lifetime:?}"), |node, now| {
-            node.set(now, key, value, lifetime)
-        })
-    }
-
-    /// Deletes one of a running node's keys; `None`: it does not run.
-    ///
-    /// # Errors
-    /// As [`Node::delete`].
-    pub fn delete(&mut self, index: usize, key: &str) -> Option<Result<Option<u64>, SetError>> {
-        self.command(index, format_args!("delete {key:?}"), |node, now| node.delete(now, key))
-    }
-
-    /// Lets one of a running node's keys go after the grace period; `None`: it does not run.
-    ///
-    /// # Errors
-    /// As [`Node::delete_after_ttl`].
-    pub fn delete_after_ttl(&mut self, index: usize, key: &str) -> Option<Result<Option<u64>, SetError>> {
-        self.command(index, format_args!("delete {key:?} after its grace period"), |node, now| {
-            node.delete_after_ttl(now, key)
-        })
-    }
-
-    /// Lets a running node say goodbye.
-    pub fn leave(&mut self, index: usize) {
-        self.command(index, format_args!("leave"), Node::leave);
-    }
-
-    fn command<T>(
-        &mut self,
-        index: usize,
-        what: fmt::Arguments<'_>,
-        act: impl FnOnce(&mut Node, Instant) -> T,
-    ) -> Option<T> {
-        let host = self.hosts.get_mut(index).filter(|host| host.is_running())?;
-        self.trace.note(self.now, index, Note::Command { what: &what });
-        let done = act(&mut host.node, host.clock.read(self.now));
-        self.drain(index);
-        Some(done)
-    }
-
     // ---- what happens ----
 
     /// Lets it happen, and gives the node that it happened to.
@@ -484,191 +437,6 @@ impl World {
                 self.queue.push(at, Happening::Timer { node: index, setting: host.setting });
             }
         }
-    }
-
-    // ---- exchanges ----
-
-    fn dial(&mut self, from: usize, to: usize, exchange: tidings_core::ExchangeId, syn: bytes::Bytes) {
-        let id = self.connections.dial(from, to, exchange, syn);
-        self.queue.push(
-            self.now + self.timeouts.connect,
-            Happening::Deadline { connection: id, side: Side::Dialler, step: 0 },
-        );
-        if !self.network.is_cut(from, to) {
-            let at = self.hosts[from].passes(self.now) + self.network.latency();
-            self.queue.push(self.hosts[to].passes(at), Happening::Connect(id));
-        }
-    }
-
-    /// The system of the dialled host answers, whatever the process there does.
-    fn reach_host(&mut self, id: ConnectionId) -> Option<usize> {
-        let connection = self.connections.get_mut(id)?;
-        let (from, to) = (connection.end(Side::Dialler).node, connection.end(Side::Acceptor).node);
-        let is_answered = match self.hosts[to].process {
-            Process::Gone => return None,
-            Process::Crashed => false,
-            Process::Running | Process::Paused => true,
-        };
-        if is_answered {
-            connection.end_mut(Side::Acceptor).is_open = true;
-            self.queue.push(self.now, Happening::Accept(id));
-        }
-        if !self.network.is_cut(to, from) {
-            let at = self.hosts[from].passes(self.hosts[to].passes(self.now) + self.network.latency());
-            self.queue.push(at, if is_answered { Happening::Connected(id) } else { Happening::Refused(id) });
-        }
-        None
-    }
-
-    fn accept(&mut self, id: ConnectionId) -> Option<()> {
-        let connection = self.connections.get_mut(id)?;
-        let (from, to) = (connection.end(Side::Dialler).node, connection.end(Side::Acceptor).node);
-        if !connection.end(Side::Acceptor).is_open {
-            return None;
-        }
-        let host = &mut self.hosts[to];
-        let accepted = host.node.accept(host.clock.read(self.now), ip(from));
-        self.trace.note(self.now, to, Note::Accepted { from });
-        match accepted {
-            Some(exchange) => {
-                connection.end_mut(Side::Acceptor).exchange = Some(exchange);
-                self.await_packet(id, Side::Acceptor);
-            }
-            None => {
-                connection.end_mut(Side::Acceptor).is_open = false;
-                self.tell_peer_of_close(id, Side::Acceptor);
-                self.connections.tidy(id);
-            }
-        }
-        Some(())
-    }
-
-    fn connected(&mut self, id: ConnectionId) -> Option<()> {
-        let connection = self.connections.get_mut(id)?;
-        if !connection.end(Side::Dialler).is_open {
-            return None;
-        }
-        let syn = connection.syn.take()?;
-        self.await_packet(id, Side::Dialler);
-        self.send(id, Side::Dialler, syn);
-        Some(())
-    }
-
-    /// Sets the deadline for the peer's next packet.
-    fn await_packet(&mut self, id: ConnectionId, side: Side) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let end = connection.end_mut(side);
-        end.step += 1;
-        let happening = Happening::Deadline { connection: id, side, step: end.step };
-        self.queue.push(self.now + self.timeouts.read, happening);
-    }
-
-    fn send(&mut self, id: ConnectionId, side: Side, packet: bytes::Bytes) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let (from, to) = (connection.end(side).node, connection.end(side.other()).node);
-        self.traffic.packets += 1;
-        self.traffic.bytes += packet.len() as u64;
-        self.traffic.max_packet_bytes = self.traffic.max_packet_bytes.max(packet.len() as u64);
-        let stalls = connection.end(side).stalls;
-        let fate = match stalls {
-            true => Fate::Lost,
-            false => self.network.carry(self.hosts[from].passes(self.now), from, to, packet.len()),
-        };
-        self.trace.note(self.now, from, Note::Sent { to, packet: &packet, lost: fate == Fate::Lost });
-        let Fate::Arrives { at, again } = fate else {
-            connection.end_mut(side).stalls = true;
-            return;
-        };
-        let at = self.hosts[to].passes(at);
-        connection.end_mut(side).sent_until = at;
-        // The peer has its exchange by now, unless its process is paused: then it gets it first of all when it goes on.
-        let is_syn = side == Side::Dialler && connection.end(side).step == 1;
-        let side = side.other();
-        let (via, run) = (connection.via(side), self.hosts[to].run);
-        let arrival = |copy| {
-            let packet = packet.clone();
-            Happening::Packet(Arrival { connection: id, side, from, node: to, run, via, packet, copy })
-        };
-        self.queue.push(at, arrival(Copy::Original));
-        if let Some(again) = again {
-            let copy = if is_syn && self.random.chance(0.5) { Copy::Anew } else { Copy::Again };
-            self.queue.push(self.hosts[to].passes(again), arrival(copy));
-        }
-    }
-
-    /// A packet has come. The copy of one counts only if it overtook the original; the node must not mind the others.
-    fn receive(&mut self, arrival: &Arrival) -> Option<()> {
-        let Arrival { connection: id, side, from, node, .. } = *arrival;
-        let host = &mut self.hosts[node];
-        if host.run != arrival.run {
-            return None;
-        }
-        let packet = &*arrival.packet;
-        let is_copy = arrival.copy != Copy::Original;
-        let now = host.clock.read(self.now);
-        let connection = self.connections.get_mut(id);
-        let is_open = connection.as_ref().is_some_and(|connection| connection.end(side).is_open);
-        let via = match arrival.copy {
-            Copy::Anew => host.node.accept(now, ip(from)).map(Via::Accepted)?,
-            Copy::Original | Copy::Again => {
-                arrival.via.or_else(|| connection.and_then(|connection| connection.via(side)))?
-            }
-        };
-        self.trace.note(self.now, node, Note::Received { from, packet, is_copy });
-        let reply = host.node.handle_packet(now, via, packet, &PeerIdentity::default());
-        if let Some(reason) = &reply.rejected {
-            self.trace.note(self.now, node, Note::Rejected { reason });
-        }
-        if let (Copy::Anew, Via::Accepted(exchange)) = (arrival.copy, via) {
-            host.node.handle_closed(now, exchange, Outcome::Failed);
-            return Some(());
-        }
-        if !is_open {
-            return Some(());
-        }
-        if let Some(answer) = reply.packet {
-            self.send(id, side, answer);
-        }
-        match reply.next {
-            Next::Read => {
-                self.await_packet(id, side);
-                Some(())
-            }
-            Next::Close => self.close(id, side, Outcome::Done),
-        }
-    }
-
-    /// Closes one end, if it is open, and tells the node.
-    fn close(&mut self, id: ConnectionId, side: Side, outcome: Outcome) -> Option<()> {
-        let connection = self.connections.get_mut(id)?;
-        let peer = connection.end(side.other()).node;
-        let end = connection.end_mut(side);
-        if !end.is_open {
-            return None;
-        }
-        end.is_open = false;
-        let (node, exchange) = (end.node, end.exchange);
-        self.trace.note(self.now, node, Note::Closed { peer, outcome });
-        if let Some(exchange) = exchange {
-            let host = &mut self.hosts[node];
-            host.node.handle_closed(host.clock.read(self.now), exchange, outcome);
-        }
-        self.tell_peer_of_close(id, side);
-        self.connections.tidy(id);
-        Some(())
-    }
-
-    /// The end at `side` is closed: the other one learns of it after all that was sent, unless something of that is lost.
-    fn tell_peer_of_close(&mut self, id: ConnectionId, side: Side) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let (end, peer) = (connection.end(side), connection.end(side.other()));
-        if !peer.is_open || end.stalls || self.network.is_cut(end.node, peer.node) {
-            return;
-        }
-        let (from, to, after) = (end.node, peer.node, end.sent_until);
-        let at = self.hosts[to].passes(self.hosts[from].passes(self.now) + self.network.latency());
-        let at = at.max(after + Duration::from_nanos(1));
-        self.queue.push(at, Happening::PeerClosed { connection: id, side: side.other() });
     }
 }
 

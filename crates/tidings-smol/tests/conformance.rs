@@ -235,6 +235,11 @@ mod limits {
     }
 
     #[test]
+    fn honest_exchanges_succeed_beside_silent_connections() {
+        smol::block_on(suite::honest_exchanges_succeed_beside_silent_connections::<Smol>());
+    }
+
+    #[test]
     fn accepting_survives_a_lack_of_file_descriptors() {
         smol::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<Smol>());
     }
@@ -277,6 +282,56 @@ mod lifecycle {
     #[test]
     fn leaving_has_a_deadline() {
         smol::block_on(suite::leaving_has_a_deadline::<Smol>());
+    }
+}
+
+mod seeds {
+    use tidings_conformance::seeds as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_name_of_all_nodes_makes_a_cluster() {
+        smol::block_on(suite::a_name_of_all_nodes_makes_a_cluster::<Smol>());
+    }
+
+    #[test]
+    fn a_name_that_is_only_this_node_is_kept() {
+        smol::block_on(suite::a_name_that_is_only_this_node_is_kept::<Smol>());
+    }
+
+    #[test]
+    fn each_address_of_a_name_has_its_turn() {
+        smol::block_on(suite::each_address_of_a_name_has_its_turn::<Smol>());
+    }
+
+    #[test]
+    fn a_name_is_resolved_again_after_its_interval() {
+        smol::block_on(suite::a_name_is_resolved_again_after_its_interval::<Smol>());
+    }
+
+    #[test]
+    fn a_name_is_not_resolved_at_each_dial() {
+        smol::block_on(suite::a_name_is_not_resolved_at_each_dial::<Smol>());
+    }
+
+    #[test]
+    fn a_name_that_fails_is_resolved_again_at_once() {
+        smol::block_on(suite::a_name_that_fails_is_resolved_again_at_once::<Smol>());
+    }
+
+    #[test]
+    fn a_name_outlives_its_resolver() {
+        smol::block_on(suite::a_name_outlives_its_resolver::<Smol>());
+    }
+
+    #[test]
+    fn seeds_can_be_replaced_at_run_time() {
+        smol::block_on(suite::seeds_can_be_replaced_at_run_time::<Smol>());
+    }
+
+    #[test]
+    fn three_nodes_form_over_ipv6() {
+        smol::block_on(suite::three_nodes_form_over_ipv6::<Smol>());
     }
 }
 

@@ -235,6 +235,11 @@ mod limits {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn honest_exchanges_succeed_beside_silent_connections() {
+        suite::honest_exchanges_succeed_beside_silent_connections::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn accepting_survives_a_lack_of_file_descriptors() {
         suite::accepting_survives_a_lack_of_file_descriptors::<Tokio>().await;
     }
@@ -277,6 +282,56 @@ mod lifecycle {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn leaving_has_a_deadline() {
         suite::leaving_has_a_deadline::<Tokio>().await;
+    }
+}
+
+mod seeds {
+    use tidings_conformance::seeds as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_of_all_nodes_makes_a_cluster() {
+        suite::a_name_of_all_nodes_makes_a_cluster::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_that_is_only_this_node_is_kept() {
+        suite::a_name_that_is_only_this_node_is_kept::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_address_of_a_name_has_its_turn() {
+        suite::each_address_of_a_name_has_its_turn::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_is_resolved_again_after_its_interval() {
+        suite::a_name_is_resolved_again_after_its_interval::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_is_not_resolved_at_each_dial() {
+        suite::a_name_is_not_resolved_at_each_dial::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_that_fails_is_resolved_again_at_once() {
+        suite::a_name_that_fails_is_resolved_again_at_once::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_outlives_its_resolver() {
+        suite::a_name_outlives_its_resolver::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn seeds_can_be_replaced_at_run_time() {
+        suite::seeds_can_be_replaced_at_run_time::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn three_nodes_form_over_ipv6() {
+        suite::three_nodes_form_over_ipv6::<Tokio>().await;
     }
 }
 

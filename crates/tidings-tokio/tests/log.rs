@@ -94,9 +94,9 @@ async fn refused(authority: &Authority, stranger: Builder, reason: &str) {
     let (log, _guard) = collect();
     let files = Files::new(&authority.certify(&["noted.example", "127.0.0.1"]), &[authority]);
     let builder = Cluster::builder("noted").tls_name("noted.example").tls(files.tls());
-    let node = builder.gossip_interval(Duration::from_secs(3_600)).start().await.unwrap();
+    let node = builder.gossip_interval(Duration::from_secs(3_600)).start().await.expect("a node starts");
     let stranger = stranger.seed(node.local_addr().to_string()).gossip_interval(Duration::from_secs(2));
-    let stranger = stranger.start().await.unwrap();
+    let stranger = stranger.start().await.expect("a node starts");
     let count = |node: &Cluster| node.stats().driver.tls_refused + node.stats().driver.packets_rejected;
     let begin = Instant::now();
     while count(&node) == 0 {
@@ -108,7 +108,8 @@ async fn refused(authority: &Authority, stranger: Builder, reason: &str) {
     assert_eq!(count(&node), 1);
 
     let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("node{id=noted-")).collect();
-    let peer = lines.iter().find_map(|line| line.split("peer=").nth(1)?.split('}').next()).unwrap();
+    let peer =
+        lines.iter().find_map(|line| line.split("peer=").nth(1)?.split('}').next()).expect("a line names the peer");
     let line = warning_about(&lines, peer);
     for word in ["exchange{direction=\"inbound\" peer=127.0.0.1:", reason] {
         assert!(line.contains(word), "{word:?} is not in: {line}");

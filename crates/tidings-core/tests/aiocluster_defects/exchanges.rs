@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
 use tidings_core::wire::{self, Message, Packet};
-use tidings_core::{Address, EventKind, Instant, Lifetime, Node, NodeId, Outcome, Rejected, ValueStatus, Via};
+use tidings_core::{
+    Address, EventKind, ExchangeId, Instant, Lifetime, Node, NodeId, Outcome, Rejected, ValueStatus, Via,
+};
 
 use crate::python_peer::{
-    CLUSTER_ID, Held, PythonPeer, Replica, address, close, dials_of, events, hand_in, next_dial, ours, packet, value,
+    CLUSTER_ID, Held, LOCALHOST, PythonPeer, Replica, address, close, dials_of, events, hand_in, next_dial, ours,
+    packet, value,
 };
 
 const START: Instant = Instant::from_secs(1);
@@ -59,7 +62,7 @@ fn defect_13_nobody_else_writes_this_nodes_state() {
         let syn = next_dial(&mut now, &mut node, &address("py"));
         let syn_ack = encoded(Message::SynAck { digest: python.digest(), delta: lie.clone() });
         assert_eq!(hand_in(now, &mut node, Via::Dialled(syn.exchange), &syn_ack).rejected, None);
-        let via = Via::Accepted(node.accept(now, [127, 0, 0, 1].into()).expect("there is room for an exchange"));
+        let via = Via::Accepted(node.accept(now, LOCALHOST).expect("there is room for an exchange"));
         hand_in(now, &mut node, via, &encoded(Message::Syn { digest: python.digest() }));
         assert_eq!(hand_in(now, &mut node, via, &encoded(Message::Ack { delta: lie })).rejected, None);
 
@@ -143,7 +146,7 @@ fn defect_15_the_cluster_id_is_checked_on_every_packet() {
     assert_eq!(hand_in(now, &mut node, Via::Dialled(syn.exchange), &syn_ack).rejected, other);
     assert_eq!(node.snapshot(now).members.len(), 1, "nothing of it was taken");
 
-    let via = Via::Accepted(node.accept(now, [127, 0, 0, 1].into()).expect("there is room for an exchange"));
+    let via = Via::Accepted(node.accept(now, LOCALHOST).expect("there is room for an exchange"));
     hand_in(now, &mut node, via, &packet(Message::Syn { digest: python.digest() }));
     assert_eq!(hand_in(now, &mut node, via, &foreign(Message::Ack { delta: delta.clone() })).rejected, other);
     assert_eq!(value(&node, &python.id, "key"), None, "nor of this");
@@ -167,13 +170,12 @@ fn defect_18_a_node_does_not_gossip_with_itself() {
 }
 
 /// What was dialled by an alias comes back to the node itself, and both sides of it are this node.
-fn reach_itself(now: Instant, node: &mut Node, dialled: tidings_core::ExchangeId, syn: &[u8]) {
-    let accepted = Via::Accepted(node.accept(now, [127, 0, 0, 1].into()).expect("there is room for an exchange"));
+fn reach_itself(now: Instant, node: &mut Node, dialled: ExchangeId, syn: &[u8]) {
+    let accepted = Via::Accepted(node.accept(now, LOCALHOST).expect("there is room for an exchange"));
     let reply = hand_in(now, node, accepted, syn);
     assert_eq!(reply.rejected, Some(Rejected::OwnPacket));
-    if let Some(answer) = reply.packet {
-        assert_eq!(hand_in(now, node, Via::Dialled(dialled), &answer).rejected, Some(Rejected::OwnPacket));
-    }
+    let answer = reply.packet.expect("the side that dialled is told");
+    assert_eq!(hand_in(now, node, Via::Dialled(dialled), &answer).rejected, Some(Rejected::OwnPacket));
     close(now, node, Via::Dialled(dialled), Outcome::Failed);
     close(now, node, accepted, Outcome::Failed);
 }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tidings_core::delta::Delta;
 use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::Message;
-use tidings_core::{EventKind, Instant, Lifetime, Node, NodeId, SetError, Via, invariants};
+use tidings_core::wire::{self, Message, Packet};
+use tidings_core::{EventKind, Instant, Lifetime, Node, NodeId, Outcome, PeerIdentity, SetError, Via, invariants};
 
 use crate::python_peer::{
-    PythonPeer, address, close, events, hand_in, held, next_dial, ours, packet, read, talk, value,
+    CLUSTER_ID, LOCALHOST, PythonPeer, address, close, events, hand_in, held, next_dial, ours, packet, read, talk,
+    value,
 };
 
 const START: Instant = Instant::from_secs(1);
@@ -31,6 +33,11 @@ fn python_owner(count: usize) -> PythonPeer {
     owner
 }
 
+/// A packet of ours.
+fn marked(message: Message) -> Bytes {
+    wire::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: 1, message })
+}
+
 /// A digest of a Python node that has heard once of so many others.
 fn digest_of(peer: &str, others: std::ops::Range<usize>) -> Digest {
     let mut python = PythonPeer::new(peer);
@@ -43,10 +50,10 @@ fn digest_of(peer: &str, others: std::ops::Range<usize>) -> Digest {
 
 /// Lets `node` hear a digest. Gives the length of the Syn that carried it.
 fn tell(node: &mut Node, digest: Digest) -> usize {
-    let via = Via::Accepted(node.accept(START, [127, 0, 0, 1].into()).expect("there is room for an exchange"));
+    let via = Via::Accepted(node.accept(START, LOCALHOST).expect("there is room for an exchange"));
     let syn = packet(Message::Syn { digest });
     assert_eq!(hand_in(START, node, via, &syn).rejected, None);
-    close(START, node, via, tidings_core::Outcome::Failed);
+    close(START, node, via, Outcome::Failed);
     syn.len()
 }
 
@@ -167,39 +174,31 @@ fn survives_defect_02_a_packet_over_the_limit_is_taken() {
     assert_eq!((node.stats().rejected.total(), node.snapshot(now).members.len()), (0, 702));
 }
 
-/// 20,000 keys into one delta: tens of milliseconds where each key-value is measured once, tens of seconds where the
-/// delta so far is measured again with each.
+/// 10,000 keys into one delta: tens of milliseconds where each key-value is measured once, many seconds where the delta so
+/// far is measured again with each. A busy machine has three tries.
 #[test]
 #[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it is the time that is tested")]
 fn defect_11_packing_takes_linear_time() {
-    let roomy = |config: &mut tidings_core::Config| {
+    const KEYS: usize = 10_000;
+    let mut owner = ours("owner", |config| {
         config.max_payload_size = 8 << 20;
         config.limits.decode.max_packet_bytes = 16 << 20;
-    };
-    let mut owner = ours("owner", roomy);
-    for number in 0..20_000 {
+    });
+    for number in 0..KEYS {
         owner.set(START, &format!("{number:05}"), "v", Lifetime::Forever).expect("a short key");
     }
-    let fastest = (0..3).map(|_| {
-        let mut reader = owner.clone();
-        let via = Via::Accepted(reader.accept(START, [127, 0, 0, 1].into()).expect("there is room"));
-        let mut digest = PythonPeer::new("py").digest();
-        digest.entries[0].protocol_revision = 1;
-        let marked = tidings_core::wire::Packet {
-            cluster_id: Arc::from(crate::python_peer::CLUSTER_ID),
-            protocol_revision: 1,
-            message: Message::Syn { digest },
-        };
-        let syn = tidings_core::wire::encode(&marked);
+    let syn = marked(Message::Syn { digest: PythonPeer::new("py").digest() });
+    let mut times = (0..3).map(|_| {
+        let mut owner = owner.clone();
+        let via = Via::Accepted(owner.accept(START, LOCALHOST).expect("there is room for an exchange"));
         let begin = std::time::Instant::now();
-        let reply = reader.handle_packet(START, via, &syn, &tidings_core::PeerIdentity::default());
+        let reply = owner.handle_packet(START, via, &syn, &PeerIdentity::default());
         let elapsed = begin.elapsed();
         let Message::SynAck { delta, .. } = read(&reply.packet.expect("a SynAck")).message else { panic!("a SynAck") };
-        assert_eq!(delta.node_deltas[0].key_values.len(), 20_000);
+        assert_eq!(delta.node_deltas[0].key_values.len(), KEYS);
         elapsed
     });
-    let fastest = fastest.min().expect("three runs");
-    assert!(fastest < Duration::from_secs(2), "{fastest:?}");
+    assert!(times.any(|elapsed| elapsed < Duration::from_secs(1)), "each of three times it took over a second");
 }
 
 #[test]
@@ -271,13 +270,8 @@ fn defect_19_with_more_nodes_than_fit_a_digest_it_becomes_partial_and_news_go_on
     // Those that a partial digest does not show were not asked about.
     let entry: Vec<NodeDigest> = vec![digest.entries[0].clone()];
     let shown = Digest { entries: entry, partial: true };
-    let marked = tidings_core::wire::Packet {
-        cluster_id: Arc::from(crate::python_peer::CLUSTER_ID),
-        protocol_revision: 1,
-        message: Message::Syn { digest: shown },
-    };
-    let via = Via::Accepted(b.accept(now, [127, 0, 0, 1].into()).expect("there is room for an exchange"));
-    let answer = hand_in(now, b, via, &tidings_core::wire::encode(&marked)).packet.expect("a SynAck");
+    let via = Via::Accepted(b.accept(now, LOCALHOST).expect("there is room for an exchange"));
+    let answer = hand_in(now, b, via, &marked(Message::Syn { digest: shown })).packet.expect("a SynAck");
     let Message::SynAck { delta, .. } = read(&answer).message else { panic!("a Syn is answered with a SynAck") };
     assert_eq!(delta.node_deltas, [], "nothing of the node itself, which was not asked about");
 }

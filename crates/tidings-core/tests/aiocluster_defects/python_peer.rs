@@ -18,7 +18,7 @@ use tidings_core::{
 };
 
 pub(crate) const CLUSTER_ID: &str = "default-cluster";
-const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+pub(crate) const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// What a Python node here puts into one delta: a little less than its payload size, so that digest and envelope have
 /// room as well (defect 2) and another Python node takes the packet.

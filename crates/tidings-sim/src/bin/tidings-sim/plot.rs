@@ -64,6 +64,7 @@ fn lines(area: &Area<'_>, report: &Report, lines: &[Line]) -> Result<(), Box<dyn
     let highest = all.fold(1.0, f64::max) * 1.1;
     let mut chart = ChartBuilder::on(area)
         .margin(8)
+        .margin_right(28)
         .x_label_area_size(28)
         .y_label_area_size(64)
         .build_cartesian_2d(0.0..report.virtual_s.max(1.0), 0.0..highest)?;

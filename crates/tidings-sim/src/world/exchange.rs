@@ -1,0 +1,198 @@
+//! Exchanges: what hosts, links and processes do from a dial to the close of both ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidings_core::{ExchangeId, Next, Outcome, PeerIdentity, Via};
+
+use super::{World, ip};
+use crate::connection::{ConnectionId, Side};
+use crate::host::Process;
+use crate::link::Fate;
+use crate::queue::{Arrival, Copy, Happening};
+use crate::trace::Note;
+
+impl World {
+    pub(super) fn dial(&mut self, from: usize, to: usize, exchange: ExchangeId, syn: Bytes) {
+        let id = self.connections.dial(from, to, exchange, syn);
+        self.queue.push(
+            self.now + self.timeouts.connect,
+            Happening::Deadline { connection: id, side: Side::Dialler, step: 0 },
+        );
+        if !self.network.is_cut(from, to) {
+            let at = self.hosts[from].passes(self.now) + self.network.latency();
+            self.queue.push(self.hosts[to].passes(at), Happening::Connect(id));
+        }
+    }
+
+    /// The system of the dialled host answers, whatever the process there does.
+    pub(super) fn reach_host(&mut self, id: ConnectionId) -> Option<usize> {
+        let connection = self.connections.get_mut(id)?;
+        let (from, to) = (connection.end(Side::Dialler).node, connection.end(Side::Acceptor).node);
+        let is_answered = match self.hosts[to].process {
+            Process::Gone => return None,
+            Process::Crashed => false,
+            Process::Running | Process::Paused => true,
+        };
+        if is_answered {
+            connection.end_mut(Side::Acceptor).is_open = true;
+            self.queue.push(self.now, Happening::Accept(id));
+        }
+        if !self.network.is_cut(to, from) {
+            let at = self.hosts[from].passes(self.hosts[to].passes(self.now) + self.network.latency());
+            self.queue.push(at, if is_answered { Happening::Connected(id) } else { Happening::Refused(id) });
+        }
+        None
+    }
+
+    pub(super) fn accept(&mut self, id: ConnectionId) -> Option<()> {
+        let connection = self.connections.get_mut(id)?;
+        let (from, to) = (connection.end(Side::Dialler).node, connection.end(Side::Acceptor).node);
+        if !connection.end(Side::Acceptor).is_open {
+            return None;
+        }
+        let host = &mut self.hosts[to];
+        let accepted = host.node.accept(host.clock.read(self.now), ip(from));
+        self.trace.note(self.now, to, Note::Accepted { from });
+        match accepted {
+            Some(exchange) => {
+                connection.end_mut(Side::Acceptor).exchange = Some(exchange);
+                self.await_packet(id, Side::Acceptor);
+            }
+            None => {
+                connection.end_mut(Side::Acceptor).is_open = false;
+                self.tell_peer_of_close(id, Side::Acceptor);
+                self.connections.tidy(id);
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn connected(&mut self, id: ConnectionId) -> Option<()> {
+        let connection = self.connections.get_mut(id)?;
+        if !connection.end(Side::Dialler).is_open {
+            return None;
+        }
+        let syn = connection.syn.take()?;
+        self.await_packet(id, Side::Dialler);
+        self.send(id, Side::Dialler, syn);
+        Some(())
+    }
+
+    /// Sets the deadline for the peer's next packet.
+    fn await_packet(&mut self, id: ConnectionId, side: Side) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let end = connection.end_mut(side);
+        end.step += 1;
+        let happening = Happening::Deadline { connection: id, side, step: end.step };
+        self.queue.push(self.now + self.timeouts.read, happening);
+    }
+
+    fn send(&mut self, id: ConnectionId, side: Side, packet: Bytes) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (from, to) = (connection.end(side).node, connection.end(side.other()).node);
+        self.traffic.packets += 1;
+        self.traffic.bytes += packet.len() as u64;
+        self.traffic.max_packet_bytes = self.traffic.max_packet_bytes.max(packet.len() as u64);
+        let stalls = connection.end(side).stalls;
+        let fate = match stalls {
+            true => Fate::Lost,
+            false => self.network.carry(self.hosts[from].passes(self.now), from, to, packet.len()),
+        };
+        self.trace.note(self.now, from, Note::Sent { to, packet: &packet, lost: fate == Fate::Lost });
+        let Fate::Arrives { at, again } = fate else {
+            connection.end_mut(side).stalls = true;
+            return;
+        };
+        let at = self.hosts[to].passes(at);
+        connection.end_mut(side).sent_until = at;
+        // The peer has its exchange by now, unless its process is paused: then it gets it first of all when it goes on.
+        let is_syn = side == Side::Dialler && connection.end(side).step == 1;
+        let side = side.other();
+        let (via, run) = (connection.via(side), self.hosts[to].run);
+        let arrival = |copy| {
+            let packet = packet.clone();
+            Happening::Packet(Arrival { connection: id, side, from, node: to, run, via, packet, copy })
+        };
+        self.queue.push(at, arrival(Copy::Original));
+        if let Some(again) = again {
+            let copy = if is_syn && self.random.chance(0.5) { Copy::Anew } else { Copy::Again };
+            self.queue.push(self.hosts[to].passes(again), arrival(copy));
+        }
+    }
+
+    /// A packet has come. The copy of one counts only if it overtook the original; the node must not mind the others.
+    pub(super) fn receive(&mut self, arrival: &Arrival) -> Option<()> {
+        let Arrival { connection: id, side, from, node, .. } = *arrival;
+        let host = &mut self.hosts[node];
+        if host.run != arrival.run {
+            return None;
+        }
+        let packet = &*arrival.packet;
+        let is_copy = arrival.copy != Copy::Original;
+        let now = host.clock.read(self.now);
+        let connection = self.connections.get_mut(id);
+        let is_open = connection.as_ref().is_some_and(|connection| connection.end(side).is_open);
+        let via = match arrival.copy {
+            Copy::Anew => host.node.accept(now, ip(from)).map(Via::Accepted)?,
+            Copy::Original | Copy::Again => {
+                arrival.via.or_else(|| connection.and_then(|connection| connection.via(side)))?
+            }
+        };
+        self.trace.note(self.now, node, Note::Received { from, packet, is_copy });
+        let reply = host.node.handle_packet(now, via, packet, &PeerIdentity::default());
+        if let Some(reason) = &reply.rejected {
+            self.trace.note(self.now, node, Note::Rejected { reason });
+        }
+        if let (Copy::Anew, Via::Accepted(exchange)) = (arrival.copy, via) {
+            host.node.handle_closed(now, exchange, Outcome::Failed);
+            return Some(());
+        }
+        if !is_open {
+            return Some(());
+        }
+        if let Some(answer) = reply.packet {
+            self.send(id, side, answer);
+        }
+        match reply.next {
+            Next::Read => {
+                self.await_packet(id, side);
+                Some(())
+            }
+            Next::Close => self.close(id, side, Outcome::Done),
+        }
+    }
+
+    /// Closes one end, if it is open, and tells the node.
+    pub(super) fn close(&mut self, id: ConnectionId, side: Side, outcome: Outcome) -> Option<()> {
+        let connection = self.connections.get_mut(id)?;
+        let peer = connection.end(side.other()).node;
+        let end = connection.end_mut(side);
+        if !end.is_open {
+            return None;
+        }
+        end.is_open = false;
+        let (node, exchange) = (end.node, end.exchange);
+        self.trace.note(self.now, node, Note::Closed { peer, outcome });
+        if let Some(exchange) = exchange {
+            let host = &mut self.hosts[node];
+            host.node.handle_closed(host.clock.read(self.now), exchange, outcome);
+        }
+        self.tell_peer_of_close(id, side);
+        self.connections.tidy(id);
+        Some(())
+    }
+
+    /// The end at `side` is closed: the other one learns of it after all that was sent, unless something of that is lost.
+    pub(super) fn tell_peer_of_close(&mut self, id: ConnectionId, side: Side) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (end, peer) = (connection.end(side), connection.end(side.other()));
+        if !peer.is_open || end.stalls || self.network.is_cut(end.node, peer.node) {
+            return;
+        }
+        let (from, to, after) = (end.node, peer.node, end.sent_until);
+        let at = self.hosts[to].passes(self.hosts[from].passes(self.now) + self.network.latency());
+        let at = at.max(after + Duration::from_nanos(1));
+        self.queue.push(at, Happening::PeerClosed { connection: id, side: side.other() });
+    }
+}

@@ -12,6 +12,7 @@ use rcgen::{
 use tidings_driver::Tls;
 
 /// One that signs certificates.
+#[derive(Debug)]
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -84,6 +85,7 @@ fn params(names: &[&str]) -> CertificateParams {
 }
 
 /// A folder with what a node needs for TLS; removed when it is dropped.
+#[derive(Debug)]
 pub struct Files {
     folder: PathBuf,
 }

@@ -1,5 +1,6 @@
 //! Who does not belong to a cluster over TLS stays out, is counted, and disturbs nobody.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use tidings_driver::{Builder, Cluster, ClusterStats, Runtime};
@@ -209,6 +210,8 @@ pub async fn who_is_refused_is_told<R: Runtime>() {
     let alert = peer.bytes(7).await.expect("an alert, not a reset");
     // A fatal alert of TLS 1.x, 2 bytes long.
     assert_eq!((alert[0], alert[1], &alert[3..6]), (0x15, 0x03, &[0, 2, 2][..]), "{alert:x?}");
+    let end = peer.bytes(1).await.expect_err("nothing follows");
+    assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof, "a reset can take the alert with it: {end}");
     drop(peer);
     until::<R>("it is counted", || victim.stats().driver.tls_refused == 1).await;
 

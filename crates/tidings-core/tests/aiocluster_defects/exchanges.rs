@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
+use tidings_core::digest::{Digest, NodeDigest};
 use tidings_core::wire::{self, Message, Packet};
 use tidings_core::{
-    Address, EventKind, ExchangeId, Instant, Lifetime, Node, NodeId, Outcome, Rejected, ValueStatus, Via,
+    Address, CertificateNames, EventKind, ExchangeId, Instant, Lifetime, Node, NodeId, Outcome, PeerIdentity, Rejected,
+    ValueStatus, Via,
 };
 
 use crate::python_peer::{
@@ -129,6 +131,37 @@ fn a_delta_whose_versions_nobody_can_have_reached_is_left_out() {
     assert_eq!(value(&node, &own, "b").as_deref(), Some("2"));
     assert_eq!(node.node_state(&own).map(|state| state.max_version()), Some(limit));
     assert_eq!(node.stats().jumps_refused, 2);
+}
+
+/// Of all nodes in a digest only the first is the sender, and a certificate without names proves nothing.
+#[test]
+fn defect_14_a_peer_speaks_only_as_the_node_whose_name_its_certificate_holds() {
+    let named = |name: &str| NodeId::with_tls_name(name, 1, address(name), Some(format!("{name}.example")));
+    let digest = Digest { entries: ["py", "other"].map(|name| entry(named(name))).to_vec(), partial: false };
+    let syn = packet(Message::Syn { digest });
+    let mut node = ours("node", |_| ());
+    let mut says = |held: &[&str]| {
+        let held = Arc::new(CertificateNames::new(held.iter().map(|name| (*name).into()).collect(), Vec::new()));
+        let via = Via::Accepted(node.accept(START, LOCALHOST).expect("there is room for an exchange"));
+        let reply = node.handle_packet(START, via, &syn, &PeerIdentity::Demanded(held));
+        close(START, &mut node, via, Outcome::Failed);
+        (reply.rejected.is_none(), node.dead_nodes().len())
+    };
+    assert_eq!(says(&[]), (false, 0), "no name");
+    assert_eq!(says(&["other.example"]), (false, 0), "the name of another node of the digest");
+    assert_eq!(says(&["py.example"]), (true, 2), "its own");
+}
+
+fn entry(node_id: NodeId) -> NodeDigest {
+    NodeDigest {
+        node_id,
+        heartbeat: 1,
+        last_gc_version: 0,
+        max_version: 0,
+        complete_version: None,
+        protocol_revision: 0,
+        released_version: None,
+    }
 }
 
 #[test]

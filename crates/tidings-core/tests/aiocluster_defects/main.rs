@@ -6,7 +6,8 @@
 //! each runtime by the conformance suite:
 //!
 //! - 10, a slow peer holds up the round: `limits::rounds_go_on_while_peers_hang`. Here: the core waits for nobody.
-//! - 14, the check of TLS names: there is no TLS yet, neither in the driver nor in the core, so nothing is tested.
+//! - 14, the check of TLS names: `tls_refused::a_member_that_speaks_as_another_is_refused` and its neighbours, with real
+//!   certificates. Here: as whom a certificate lets a peer speak.
 //! - 17, generations that go back: `forming::a_restarted_node_supersedes_its_former_run`, on the wall clock.
 //! - 18, listening on the advertised address alone: `addresses::listening_and_advertised_address_may_differ`. Here: a
 //!   node does not gossip with itself.

@@ -59,8 +59,9 @@ impl State {
             config.max_payload_size = 512;
             config
         };
-        let nodes: Vec<Node> =
-            (0..count).map(|i| Node::new(config(i), Instant::ZERO, random.generator()).expect("valid")).collect();
+        let nodes: Vec<Node> = (0..count)
+            .map(|i| Node::new(config(i), Instant::ZERO, random.generator()).expect("a valid config"))
+            .collect();
         State { now: Instant::ZERO, monitors: vec![Monitor::default(); count], nodes, flying: Vec::new(), writes: 0 }
     }
 
@@ -80,17 +81,25 @@ impl State {
     fn take(&mut self, step: Step) {
         match step {
             Step::Wake(index) => {
-                self.now = self.now.max(self.nodes[index].poll_timeout().expect("valid"));
+                self.now = self.now.max(self.nodes[index].poll_timeout().expect("always one"));
                 self.nodes[index].handle_timeout(self.now);
             }
             Step::Write(index) => {
                 // Two keys of node 0, of which one is deleted and set again; one of node 1.
                 let node = &mut self.nodes[index];
                 match self.writes {
-                    0 => drop(node.set(self.now, "a", "1", Lifetime::Forever).expect("valid")),
-                    1 => drop(node.set(self.now, "b", &"2".repeat(200), Lifetime::Forever).expect("valid")),
-                    2 => drop(node.delete(self.now, "a").expect("valid")),
-                    _ => drop(node.set(self.now, "b", "3", Lifetime::Grace).expect("valid")),
+                    0 => {
+                        node.set(self.now, "a", "1", Lifetime::Forever).expect("a key within limits");
+                    }
+                    1 => {
+                        node.set(self.now, "b", &"2".repeat(200), Lifetime::Forever).expect("a key within limits");
+                    }
+                    2 => {
+                        node.delete(self.now, "a").expect("a key within limits");
+                    }
+                    _ => {
+                        node.set(self.now, "b", "3", Lifetime::Grace).expect("a key within limits");
+                    }
                 }
                 self.writes += 1;
             }
@@ -123,7 +132,7 @@ impl State {
         let reply = self.nodes[to].handle_packet(self.now, via, &packet.bytes, &PeerIdentity::default());
         let is_over = reply.next == Next::Close;
         if let Some(bytes) = reply.packet {
-            invariants::budget(&self.nodes[to], &bytes).expect("valid");
+            invariants::budget(&self.nodes[to], &bytes).expect("within its budget");
             let receiver = Some(sender);
             let answer =
                 Packet { from: to, to: from, sender: via, receiver, bytes, is_last: is_over, is_copied: false };
@@ -145,7 +154,7 @@ impl State {
     fn drain(&mut self, from: usize) {
         while let Some(transmit) = self.nodes[from].poll_transmit() {
             let sender = Via::Dialled(transmit.exchange);
-            let to = (0..self.nodes.len()).find(|index| address(*index) == transmit.to).expect("valid");
+            let to = (0..self.nodes.len()).find(|index| address(*index) == transmit.to).expect("a node there");
             let (bytes, receiver) = (transmit.packet, None);
             self.flying.push(Packet { from, to, sender, receiver, bytes, is_last: false, is_copied: false });
         }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_core::invariants::{self, Monitor};
-use tidings_core::{Event, Node, NodeId};
+use tidings_core::{Event, EventKind, Node, NodeId};
 
 pub(crate) use history::History;
 pub use violation::{Rule, Violation};
@@ -76,7 +76,14 @@ impl Checker {
     /// Takes an event of a node.
     pub(crate) fn event(&mut self, world: &World, index: usize, event: &Event) -> Result<(), Violation> {
         let Some(watched) = self.watched.get_mut(&index) else { return Ok(()) };
-        watched.replay.take(event, &self.history).map_err(|found| violation(world, index, found))
+        watched.replay.take(event, &self.history).map_err(|found| violation(world, index, found))?;
+        // A forgotten node that is back before the next look would seem to have gone backwards.
+        match (&event.kind, world.node(index)) {
+            (EventKind::NodeForgotten { .. }, Some(node)) => {
+                watched.monitor.observe(world.local_now(index), node).map_err(|found| of_core(world, found))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Something has happened to a node.

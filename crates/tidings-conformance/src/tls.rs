@@ -80,9 +80,14 @@ pub async fn a_cluster_with_certificates_on_both_sides_forms<R: Runtime>() {
     for node in [&n1, &n2, &n3] {
         node.set("who", node.id().name()).expect("a short key");
     }
+    // More than one record of TLS holds.
+    let large = "x".repeat(60_000);
+    n3.set("large", &large).expect("a value that fits a packet");
     let nodes = [&n1, &n2, &n3];
     let knows = |a, b: &Cluster<R>| value_at(a, b, "who").as_deref() == Some(b.id().name());
     until::<R>("all news is everywhere", || nodes.iter().all(|a| nodes.iter().all(|b| knows(a, b)))).await;
+    until::<R>("so is what is large", || nodes.iter().all(|a| value_at(a, &n3, "large").as_ref() == Some(&large)))
+        .await;
     // Everybody dials everybody, so that each was met by the name it has.
     let rounds = n1.stats().core.rounds;
     until::<R>("more rounds", || n1.stats().core.rounds > rounds + 10).await;

@@ -58,6 +58,37 @@ pub async fn keys_set_changed_and_deleted_are_seen<R: Runtime>() {
     }
 }
 
+/// Keys published again come to the other node with new versions and the values they had; nobody sees a change, what was
+/// deleted stays deleted, and a lifetime still ends.
+pub async fn keys_are_published_again<R: Runtime>() {
+    let (first, second) = pair::<R>().await;
+    for key in ["a", "b", "gone"] {
+        second.set(key, "1").expect("a short key");
+    }
+    let deleted = second.delete("gone").expect("a plain key").expect("it was set");
+    second.set_with("short", "lived", Lifetime::For(Duration::from_secs(4))).expect("a short key");
+    until::<R>("the keys are there", || value_at(&first, &second, "short").is_some()).await;
+    let mut events = [first.subscribe(), second.subscribe()];
+
+    assert_eq!(second.republish(), 3, "all but the deleted one");
+    let version_at = |observer: &Cluster<R>, key| {
+        observer.node_state(second.id()).and_then(|state| state.get_versioned(key).map(|value| value.version))
+    };
+    let all_are_new = |observer: &Cluster<R>| {
+        ["a", "b"].iter().all(|key| version_at(observer, key).is_some_and(|version| version > deleted + 1))
+    };
+    assert!(all_are_new(&second), "at once at their owner");
+    until::<R>("they are there again", || all_are_new(&first)).await;
+    assert_eq!((value_at(&first, &second, "a").as_deref(), value_at(&first, &second, "gone")), (Some("1"), None));
+
+    // The first change that anybody sees is the end of the lifetime.
+    for events in &mut events {
+        let event = soon::<R, _>("the lifetime ends", events.next()).await.expect("the node runs").expect("no lag");
+        let EventKind::KeyChanged { key, new, .. } = event.kind else { panic!("no change of a key: {}", event.kind) };
+        assert_eq!((&*key, new.status), ("short", ValueStatus::Deleted));
+    }
+}
+
 /// A key with a lifetime of its own is deleted by its owner when that is over, long before the next round.
 pub async fn a_lifetime_ends_on_time<R: Runtime>() {
     let lonely = start(node::<R>("lonely").gossip_interval(Duration::from_secs(3_600))).await;

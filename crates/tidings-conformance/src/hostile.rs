@@ -63,7 +63,7 @@ pub async fn a_peer_that_does_not_read_is_timed_out<R: Runtime>() {
     let builder = node::<R>("victim").write_timeout(READ_TIMEOUT).read_timeout(hour).inbound_timeout(hour);
     let builder = builder.config(|config| {
         config.max_payload_size = 16 << 20;
-        config.limits.decode.max_packet_bytes = 16 << 20;
+        config.limits.decode.max_packet_bytes = 32 << 20;
     });
     let victim = start(builder.key_values((0..VALUES).map(|n| (n.to_string(), value.clone())))).await;
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;

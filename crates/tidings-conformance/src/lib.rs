@@ -6,14 +6,19 @@
 //! The hostile peers are written on the same [`Runtime`], so that they exercise it too.
 
 mod peer;
+mod resolver;
 mod wait;
 
 pub mod addresses;
+pub mod certificates;
 pub mod events;
 pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod seeds;
+pub mod tls;
+pub mod tls_refused;
 
 use std::time::Duration;
 

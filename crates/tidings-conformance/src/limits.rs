@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,71 @@ pub async fn rounds_go_on_while_peers_hang<R: Runtime>() {
     let stats = busy.stats();
     assert!(stats.driver.exchanges_open > 0, "the silent peers still hang: {stats:?}");
     assert_eq!((stats.driver.timed_out, stats.driver.failed), (0, 0), "{stats:?}");
+}
+
+/// Two hundred exchanges a second beside fifty connections on which nothing comes: each exchange succeeds, no more are
+/// open than there are peers, and the rounds keep their interval.
+pub async fn honest_exchanges_succeed_beside_silent_connections<R: Runtime>() {
+    const SILENT: usize = 50;
+    // One that is late does not make the next ones pile up: each client has one exchange at a time.
+    const CLIENTS: usize = 20;
+    const EACH: usize = 40;
+    const PACE: Duration = Duration::from_millis(100);
+    const ROUND: Duration = Duration::from_millis(200);
+
+    let victim = start(patient::<R>("victim").gossip_interval(ROUND)).await;
+    let other = start(node::<R>("other").gossip_interval(ROUND).seed(victim.local_addr().to_string())).await;
+    until::<R>("both are alive", || sees(&victim, &other) && sees(&other, &victim)).await;
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(Peer::<R>::dial(victim.local_addr()).await);
+    }
+    until::<R>("all are accepted", || victim.stats().driver.exchanges_open >= SILENT as u64).await;
+
+    let before = victim.stats();
+    let (begin, address) = (Instant::now(), victim.local_addr());
+    let tally = Arc::new(Tally::default());
+    for client in 0..CLIENTS {
+        let tally = Arc::clone(&tally);
+        let first = begin + PACE * u32::try_from(client).expect("few") / u32::try_from(CLIENTS).expect("few");
+        R::spawn(async move {
+            for number in 0..EACH {
+                R::sleep_until(first + PACE * u32::try_from(number).expect("few")).await;
+                let counter = if exchange::<R>(address).await { &tally.succeeded } else { &tally.failed };
+                counter.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    // Those of the clients, one of each that the victim is about to forget, those of the other node and the victim's own.
+    let most = (SILENT + 2 * CLIENTS + 10) as u64;
+    until::<R>("all exchanges are over", || {
+        let open = victim.stats().driver.exchanges_open;
+        assert!((SILENT as u64..=most).contains(&open), "{open} are open");
+        tally.succeeded.load(Ordering::SeqCst) + tally.failed.load(Ordering::SeqCst) == CLIENTS * EACH
+    })
+    .await;
+    let (elapsed, after) = (begin.elapsed(), victim.stats());
+
+    assert_eq!(tally.failed.load(Ordering::SeqCst), 0, "{after:?}");
+    let planned = PACE * u32::try_from(EACH).expect("few");
+    assert!(elapsed < planned * 3, "{elapsed:?} for what {planned:?} are enough for");
+    let rounds = after.core.rounds - before.core.rounds;
+    let due = elapsed.as_millis() / ROUND.as_millis();
+    // A round that is late does not move those after it; one is lost only where the machine stands still.
+    assert!((due * 4 / 5..=due + 1).contains(&u128::from(rounds)), "{rounds} rounds in {elapsed:?}, not {due}");
+    assert_eq!((after.driver.accept_refused, after.driver.timed_out, after.driver.failed), (0, 0, 0), "{after:?}");
+    assert_eq!((after.core.rejected.total(), after.events.died), (0, 0), "{after:?}");
+    assert!(sees(&victim, &other) && sees(&other, &victim));
+    assert_eq!(victim.snapshot().members.len(), 3, "itself, the other, and whom all clients speak for");
+
+    drop(silent);
+    until::<R>("what was silent is closed", || victim.stats().driver.exchanges_open < 10).await;
+}
+
+#[derive(Default)]
+struct Tally {
+    succeeded: AtomicUsize,
+    failed: AtomicUsize,
 }
 
 /// When the system cannot accept connections for a while, the node pauses instead of spinning, and accepts again.

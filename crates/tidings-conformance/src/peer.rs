@@ -54,6 +54,13 @@ impl<R: Runtime> Peer<R> {
         Some(wire::decode(&bytes, &limits).expect("the node sends packets").packet)
     }
 
+    /// The node's next bytes, as many as these.
+    pub(crate) async fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        soon::<R, _>("the node's bytes", self.stream.read_exact(&mut bytes)).await?;
+        Ok(bytes)
+    }
+
     /// Waits until the node has closed the connection, whatever it sends before.
     pub(crate) async fn closed(&mut self) {
         let mut sink = [0; 1024];

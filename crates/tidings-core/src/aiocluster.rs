@@ -8,7 +8,7 @@
 use crate::config::Config;
 use crate::delta::{Delta, News, NodeDelta};
 use crate::digest::{Digest, NodeDigest};
-use crate::id::NodeId;
+use crate::id::{Address, NodeId};
 use crate::membership::{Membership, Peer};
 use crate::snapshot::Liveness;
 use crate::state::{Claim, NodeState, OwnState};
@@ -74,13 +74,21 @@ pub(crate) fn versions_to_show(peer: &Peer, to_owner: bool) -> (u64, Option<u64>
 /// A node whose keys were all collected sends no delta, and a key whose tombstone was missed lives on (defect 5). But it
 /// answers in one go: if its digest shows more collected tombstones than we have seen, and its delta does not start us
 /// again, then it has no live key. (Its own delta comes first, so that nothing crowds it out.)
+///
+/// That holds only if it was shown what we hold, as it surely is at its own address. At another, where an earlier run of
+/// it was, it may have been shown what we have heard of ([`versions_to_show`]), and has no more than that.
 pub(crate) fn claim_of_silence<'a>(
+    dialled: &Address,
     digest: &'a Digest,
     delta: &Delta,
     sender: Sender<'_>,
 ) -> Option<(&'a NodeId, Claim)> {
     let own = digest.entries.first().filter(|_| !sender.is_marked())?;
-    if own.last_gc_version == 0 || delta.node_deltas.iter().any(|node_delta| node_delta.node_id == own.node_id) {
+    let was_asked = own.node_id.gossip_advertise_addr() == dialled;
+    if !was_asked
+        || own.last_gc_version == 0
+        || delta.node_deltas.iter().any(|node_delta| node_delta.node_id == own.node_id)
+    {
         return None;
     }
     let (as_of, last_gc) = (own.max_version, own.last_gc_version);

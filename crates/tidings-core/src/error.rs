@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use crate::id::{Address, NodeId};
+use crate::identity::CertificateNames;
 use crate::wire::DecodeError;
 
 /// Why a packet changed nothing but counters. The exchange is over; close the connection.
@@ -34,8 +35,17 @@ pub enum Rejected {
         /// The node that answered.
         got: NodeId,
     },
-    /// It came from this node itself: it dialled its own address. That address is not dialled again.
+    /// It came from this node itself, which dialled an address of its own. An IP address it does not dial again; of a
+    /// name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
+    /// that the dialling side hears of it.
     OwnPacket,
+    /// The peer's certificate does not hold the `tls_name` of the node that it speaks as.
+    WrongName {
+        /// The node that the packet says it comes from.
+        speaks_as: NodeId,
+        /// What the certificate holds.
+        held: Arc<CertificateNames>,
+    },
 }
 
 impl fmt::Display for Rejected {
@@ -47,6 +57,18 @@ impl fmt::Display for Rejected {
             Rejected::UnknownExchange => write!(f, "for an exchange that is not open"),
             Rejected::WrongPeer { dialled, got } => write!(f, "{got} answered where {dialled} was dialled"),
             Rejected::OwnPacket => write!(f, "this node reached itself"),
+            Rejected::WrongName { speaks_as, held } => match speaks_as.tls_name() {
+                Some(tls_name) => write!(
+                    f,
+                    "it speaks as {speaks_as} with the tls_name {tls_name:?}, but its certificate holds {held}; give the \
+                     node a certificate with that name, or a tls_name that its certificate holds"
+                ),
+                None => write!(
+                    f,
+                    "it speaks as {speaks_as} without a tls_name, which none of this cluster may; its certificate holds \
+                     {held}: give the node one of these"
+                ),
+            },
         }
     }
 }

@@ -123,18 +123,19 @@ impl Gossip {
         self.packet(Message::SynAck { digest, delta })
     }
 
-    /// Takes in a SynAck and answers it. Also the version of this node's own state that the peer then holds, if it holds
-    /// all there is.
+    /// Takes in the SynAck that came from `dialled` and answers it. Also the version of this node's own state that the
+    /// peer then holds, if it holds all there is.
     pub(crate) fn answer_syn_ack(
         &mut self,
         at: Moment,
+        dialled: &Address,
         digest: &Digest,
         delta: &Delta,
         sender: Sender<'_>,
     ) -> (Packet, Option<u64>) {
         self.hear(at, digest, sender);
         self.apply(at, delta, sender);
-        if let Some((owner, claim)) = aiocluster::claim_of_silence(digest, delta, sender) {
+        if let Some((owner, claim)) = aiocluster::claim_of_silence(dialled, digest, delta, sender) {
             self.apply_claim(at, owner, claim, &[]);
         }
         let room = self.room(MessageLen::Ack { delta: 0 });
@@ -154,6 +155,12 @@ impl Gossip {
     /// Takes in an Ack.
     pub(crate) fn take_ack(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
         self.apply(at, delta, sender);
+    }
+
+    /// A SynAck that says who this is and nothing else.
+    pub(crate) fn introduction(&self) -> Packet {
+        let digest = Digest { entries: Vec::from([self.own_entry()]), partial: true };
+        self.packet(Message::SynAck { digest, delta: Delta::default() })
     }
 
     pub(crate) fn bad_cluster(&self) -> Packet {

@@ -18,7 +18,8 @@ use core::fmt;
 
 use crate::exchange::{Reply, Transmit, Via};
 use crate::id::NodeId;
-use crate::node::{Node, PeerIdentity};
+use crate::identity::PeerIdentity;
+use crate::node::Node;
 use crate::snapshot::Member;
 use crate::state::{LEFT_KEY, NodeState, ValueStatus, VersionedValue};
 use crate::time::Instant;

@@ -19,6 +19,7 @@ use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage
 use crate::farewell::Farewell;
 use crate::gossip::{Gossip, Moment};
 use crate::id::{Address, NodeId};
+use crate::identity::PeerIdentity;
 use crate::rng::Random;
 use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
@@ -26,15 +27,6 @@ use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::{PacketCounts, Stats};
 use crate::time::Instant;
 use crate::wire::{self, Message, Packet, size};
-
-/// Who the peer at the other end of a connection is, as far as the connection proves it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PeerIdentity {
-    /// The connection proves nothing: no TLS.
-    #[default]
-    Plaintext,
-}
 
 /// A local pause shorter than this is none: schedulers are late now and then.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
@@ -47,7 +39,7 @@ pub struct Node {
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
-    /// This node's advertised address, and others by which it was found to reach itself.
+    /// This node's advertised address, and the IP addresses by which it was found to reach itself.
     own_addresses: Vec<Address>,
     now: Instant,
     clock: ActiveClock,
@@ -105,11 +97,11 @@ impl Node {
         accepted
     }
 
-    /// A packet has come on an open exchange. Do what the reply says.
-    pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], _peer: &PeerIdentity) -> Reply {
+    /// A packet has come on an open exchange, from the peer that `peer` proves it to be. Do what the reply says.
+    pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], peer: &PeerIdentity) -> Reply {
         let at = self.moment(now);
         self.gossip.stats.bytes_received += packet.len() as u64;
-        match self.take_packet(at, via, packet) {
+        match self.take_packet(at, via, packet, peer) {
             Ok((packet, next)) => Reply { packet: packet.map(|packet| self.encode(&packet)), next, rejected: None },
             Err((answer, rejected)) => {
                 self.count_rejected(&rejected);
@@ -405,9 +397,11 @@ impl Node {
         true
     }
 
+    /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
     fn tls_name_at(&self, address: &Address) -> Option<String> {
-        let mut peers = self.gossip.membership.iter().filter(|(_, peer)| !peer.is_superseded());
-        let (id, _) = peers.find(|(id, _)| id.gossip_advertise_addr() == address)?;
+        let peers = self.gossip.membership.iter();
+        let peers = peers.filter(|(id, peer)| id.gossip_advertise_addr() == address && !peer.is_superseded());
+        let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
         id.tls_name().map(String::from)
     }
 
@@ -427,6 +421,7 @@ impl Node {
         at: Moment,
         via: Via,
         packet: &[u8],
+        peer: &PeerIdentity,
     ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
         let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
@@ -435,6 +430,8 @@ impl Node {
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
         let got = name_of(&message);
+        // First of all: to a peer that is not who it says, nothing is answered.
+        sender_of(&message).map_or(Ok(()), |node| peer.check(node)).map_err(|rejected| (None, rejected))?;
 
         if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
             || cluster_id != self.gossip.cluster_id
@@ -447,7 +444,10 @@ impl Node {
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
-            return Err((None, Rejected::OwnPacket));
+            // The side that dialled learns from the answer whom it has reached.
+            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = answer.then(|| self.gossip.introduction());
+            return Err((answer, Rejected::OwnPacket));
         }
 
         let answer = match (stage, &message) {
@@ -464,7 +464,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
@@ -490,10 +490,12 @@ impl Node {
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
 
-    /// This node dialled itself: not again by that address.
+    /// This node dialled itself: not again by that address. A name is no address: it may stand for several nodes, and
+    /// this one may be the first of them.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
         if let Stage::SynAck { to } = stage
+            && to.host().parse::<IpAddr>().is_ok()
             && self.own_addresses.len() < MAX_OWN_ADDRESSES
             && !self.own_addresses.contains(to)
         {
@@ -538,6 +540,7 @@ impl Node {
             Rejected::UnknownExchange => &mut counts.unknown_exchange,
             Rejected::WrongPeer { .. } => &mut counts.wrong_peer,
             Rejected::OwnPacket => &mut counts.own_packet,
+            Rejected::WrongName { .. } => &mut counts.wrong_name,
         } += 1;
     }
 }

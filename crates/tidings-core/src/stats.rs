@@ -99,14 +99,23 @@ pub struct RejectedCounts {
     pub wrong_peer: u64,
     /// From this node itself.
     pub own_packet: u64,
+    /// From a peer whose certificate does not hold the `tls_name` of the node it speaks as.
+    pub wrong_name: u64,
 }
 
 impl RejectedCounts {
     /// All reasons together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        let RejectedCounts { malformed, other_cluster, unexpected_message, unknown_exchange, wrong_peer, own_packet } =
-            *self;
-        malformed + other_cluster + unexpected_message + unknown_exchange + wrong_peer + own_packet
+        let RejectedCounts {
+            malformed,
+            other_cluster,
+            unexpected_message,
+            unknown_exchange,
+            wrong_peer,
+            own_packet,
+            wrong_name,
+        } = *self;
+        malformed + other_cluster + unexpected_message + unknown_exchange + wrong_peer + own_packet + wrong_name
     }
 }

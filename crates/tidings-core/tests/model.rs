@@ -216,7 +216,7 @@ impl Run {
 proptest! {
     // PROPTEST_CASES asks for more.
     #![proptest_config(ProptestConfig {
-        cases: ProptestConfig::default().cases / 4,
+        cases: ProptestConfig::default().cases / 8,
         max_shrink_iters: 1_000,
         ..ProptestConfig::default()
     })]

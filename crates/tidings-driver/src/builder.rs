@@ -8,16 +8,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState};
 use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::error::StartError;
+use crate::names::Names;
 use crate::run::run;
 use crate::runtime::Runtime;
 use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
+use crate::tls::Endpoint;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:0";
 /// aiocluster's, for each of connecting, reading a packet, writing one.
@@ -26,6 +28,8 @@ const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(3);
 const DEFAULT_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// aiocluster's for its hooks.
 const DEFAULT_END_TIMEOUT: Duration = Duration::from_secs(5);
+/// The usual lifetime of a name in a cluster's own DNS.
+const DEFAULT_RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
 /// aiocluster's queue of hooks.
 const DEFAULT_EVENT_BUFFER: usize = 10_000;
 
@@ -45,8 +49,12 @@ pub struct Builder<R> {
     key_values: Vec<(String, String)>,
     changes: Vec<ChangeConfig>,
     timeouts: Timeouts,
+    resolve_interval: Duration,
     event_buffer: usize,
     predicate: Option<LivenessPredicate>,
+    tls_name: Option<String>,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::Tls>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -68,8 +76,12 @@ impl<R: Runtime> Builder<R> {
                 leave: DEFAULT_END_TIMEOUT,
                 shutdown: DEFAULT_END_TIMEOUT,
             },
+            resolve_interval: DEFAULT_RESOLVE_INTERVAL,
             event_buffer: DEFAULT_EVENT_BUFFER,
             predicate: None,
+            tls_name: None,
+            #[cfg(feature = "tls")]
+            tls: None,
             runtime: PhantomData,
         }
     }
@@ -94,7 +106,9 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Adds a seed, as `host:port`: a node to ask for the others. The host is resolved anew at each dial.
+    /// Adds a seed, as `host:port`: a node to ask for the others. A host name may stand for several nodes, this one
+    /// among them, as that of a headless service does: all its addresses are used in turn, and it is resolved again as
+    /// [`resolve_interval`](Builder::resolve_interval) says.
     pub fn seed(mut self, address: impl Into<String>) -> Self {
         self.seeds.push(address.into());
         self
@@ -145,13 +159,31 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// How long resolving a peer's host and connecting to it may take in all. Default: 3 s.
+    /// The name by which the node's certificate proves who it is: a DNS name or an IP address among the certificate's
+    /// subject alternative names. Peers expect it when they dial the node, and take no packet from it otherwise. Without
+    /// TLS it is passed on, and means nothing. Default: none.
+    ///
+    /// Peers that run Python aiocluster want it literally in the certificate; for others `*.nodes.example` there is good
+    /// for `node1.nodes.example` here.
+    pub fn tls_name(mut self, name: impl Into<String>) -> Self {
+        self.tls_name = Some(name.into());
+        self
+    }
+
+    /// Encrypts all connections, and lets both sides prove who they are. Default: without TLS.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// How long resolving a peer's host and connecting to it may take in all, TLS included. Default: 3 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.connect = timeout;
         self
     }
 
-    /// How long a peer may take to send one whole packet. Default: 3 s.
+    /// How long a peer may take to send one whole packet, and one that dialled for its part of TLS. Default: 3 s.
     pub fn read_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.read = timeout;
         self
@@ -166,6 +198,13 @@ impl<R: Runtime> Builder<R> {
     /// How long an exchange that a peer opened may take in all. Default: 10 s.
     pub fn inbound_timeout(mut self, timeout: Duration) -> Self {
         self.timeouts.inbound = timeout;
+        self
+    }
+
+    /// How long the addresses of a peer's host name are used before it is resolved again. It is resolved again at once
+    /// when an exchange by that name fails; while it does not resolve, the addresses known before are used. Default: 30 s.
+    pub fn resolve_interval(mut self, interval: Duration) -> Self {
+        self.resolve_interval = interval;
         self
     }
 
@@ -195,7 +234,7 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Listens, and starts the node's task on the current runtime.
+    /// Listens, and starts the node's task on the current runtime. TLS files are read here, and waited for.
     ///
     /// # Errors
     ///
@@ -207,9 +246,14 @@ impl<R: Runtime> Builder<R> {
         let seeds = self.seeds.iter().map(|text| parse("seed", text)).collect::<Result<Vec<_>, _>>()?;
         let generation = self.generation.map_or_else(generation_from_wall_clock, Ok)?;
 
+        #[cfg(feature = "tls")]
+        let tls = self.tls.map(|tls| Endpoint::new(tls, self.tls_name.clone())).transpose()?;
+        #[cfg(not(feature = "tls"))]
+        let tls: Option<Endpoint> = None;
+
         let (listener, local_addr) = bind::<R>(&listen).await?;
         let advertised = advertised_address(advertise.as_ref().unwrap_or(&listen), local_addr.port())?;
-        let node_id = NodeId::new(self.name, generation, advertised);
+        let node_id = NodeId::with_tls_name(self.name, generation, advertised, self.tls_name);
 
         let mut config = Config::new(node_id.clone());
         config.seeds = seeds;
@@ -219,16 +263,20 @@ impl<R: Runtime> Builder<R> {
         config.node_id = node_id;
 
         let clock = Clock::start_now();
-        let mut node = Node::new(config, clock.now(), &mut random_generator()?)?;
+        let mut random = random_generator()?;
+        let mut node = Node::new(config, clock.now(), &mut random)?;
         for (key, value) in self.key_values {
             if let Err(source) = node.set(clock.now(), &key, &value, Lifetime::Forever) {
                 return Err(StartError::KeyValue { key, source });
             }
         }
 
+        let own = own_addresses(local_addr, node.id().gossip_advertise_addr());
         let settings = SharedSettings {
             local_addr,
+            names: Names::new(self.resolve_interval, own, random.next_u32() as usize),
             timeouts: self.timeouts,
+            tls,
             predicate: self.predicate,
             event_buffer: self.event_buffer,
         };
@@ -245,6 +293,7 @@ impl<R: Runtime> Builder<R> {
             ("inbound_timeout", self.timeouts.inbound),
             ("leave_timeout", self.timeouts.leave),
             ("shutdown_timeout", self.timeouts.shutdown),
+            ("resolve_interval", self.resolve_interval),
         ];
         for (field, timeout) in timeouts {
             if timeout.is_zero() || timeout > LONGEST_TIMEOUT {
@@ -306,6 +355,13 @@ fn advertised_address(address: &Address, listening_port: u16) -> Result<Address,
         0 => Address::new(address.host(), listening_port),
         _ => address.clone(),
     })
+}
+
+/// What is known to lead to this node. There may be more, as when it listens on all interfaces; it finds out.
+fn own_addresses(local_addr: SocketAddr, advertised: &Address) -> impl Iterator<Item = SocketAddr> {
+    let listening = Some(local_addr).filter(|address| !address.ip().is_unspecified());
+    let advertised = advertised.host().parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, advertised.port()));
+    listening.into_iter().chain(advertised)
 }
 
 impl<R> fmt::Debug for Builder<R> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
@@ -108,6 +108,16 @@ impl<R: Runtime> Cluster<R> {
         self.shared().with_node(|node, now| node.delete_after_ttl(now, key))
     }
 
+    /// Gives every one of the node's own live keys a new version, values unchanged, so that each goes to every peer again.
+    /// Returns how many there were. Nothing is waited for, no event is made, and lifetimes end when they would have.
+    ///
+    /// The cure for a Python node that joined later and misses some of these keys, because another Python node passed
+    /// them on cut short. Nodes of ours never need it. It costs one more dissemination of all the node's keys, so call
+    /// it after such a join, not in a loop.
+    pub fn republish(&self) -> usize {
+        self.shared().with_node(Node::republish)
+    }
+
     /// The value of one of the node's own keys.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Arc<str>> {
@@ -171,6 +181,19 @@ impl<R: Runtime> Cluster<R> {
     /// Replaces the seeds, from the next round on.
     pub fn set_seeds(&self, seeds: Vec<Address>) {
         self.shared().with_node(|node, _| node.set_seeds(seeds));
+    }
+
+    /// Reads the node's TLS files again, so that certificates can be renewed and authorities changed while it runs. New
+    /// connections use what is in the files now; open ones end as they began. Waits for the files, not for the network.
+    ///
+    /// Where the authority changes, let every node accept both first, then renew certificates, then drop the old one.
+    ///
+    /// # Errors
+    ///
+    /// A file is of no use, or there is none to read; the node goes on with the certificates that it has.
+    #[cfg(feature = "tls")]
+    pub fn reload_tls(&self) -> Result<(), crate::TlsError> {
+        self.shared().tls.as_ref().ok_or(crate::TlsError::NoTls)?.reload()
     }
 
     /// The state as it is now, and every event after it, with no gap between.

@@ -2,25 +2,32 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
 
 use crate::deadline::by;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+use crate::tls::Refusal;
 
 /// Why an exchange came to nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The host has no address, or none of them let us connect.
     Unreached(io::Error),
+    /// All addresses of the host are this node's own.
+    OnlyItself,
     /// A deadline passed while connecting.
     ConnectTimedOut,
     /// A deadline passed later.
     TimedOut { doing: &'static str },
+    /// One side refused the other.
+    Tls(Refusal),
     /// The connection broke.
     Broken(io::Error),
     /// The peer closed it where its packet was due.
@@ -35,8 +42,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::Unreached(error) => write!(f, "not reached: {error}"),
+            Failure::OnlyItself => f.write_str("the host has no address but this node's own"),
             Failure::ConnectTimedOut => f.write_str("not reached in time"),
             Failure::TimedOut { doing } => write!(f, "timed out while {doing}"),
+            Failure::Tls(refusal) => refusal.fmt(f),
             Failure::Broken(error) => write!(f, "connection broke: {error}"),
             Failure::Closed => f.write_str("closed by the peer before its packet was whole"),
             Failure::Frame(error) => error.fmt(f),
@@ -51,16 +60,36 @@ impl From<FrameError> for Failure {
     }
 }
 
+/// What went wrong on a stream. TLS says there, too, that the peer refuses this node: with TLS 1.3 only after the
+/// handshake is over on this side.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match Refusal::within(&error) {
+            Some(refusal) => Failure::Tls(refusal),
+            None if error.kind() == io::ErrorKind::UnexpectedEof => Failure::Closed,
+            None => Failure::Broken(error),
+        }
+    }
+}
+
+/// A connection's bytes, in the clear or within TLS.
+pub(crate) type Stream = Box<dyn ReadWrite>;
+
+pub(crate) trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for S {}
+
 /// A connection that carries packets, each read and written within the deadlines of the node's settings.
-pub(crate) struct Connection<'a, R: Runtime> {
-    stream: R::Stream,
+pub(crate) struct Connection<'a, R> {
+    stream: Stream,
     decoder: FrameDecoder,
     shared: &'a Shared,
+    runtime: PhantomData<fn() -> R>,
 }
 
 impl<'a, R: Runtime> Connection<'a, R> {
-    pub(crate) fn new(stream: R::Stream, shared: &'a Shared) -> Connection<'a, R> {
-        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared }
+    pub(crate) fn new(stream: Stream, shared: &'a Shared) -> Connection<'a, R> {
+        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared, runtime: PhantomData }
     }
 
     /// The peer's next packet. It is an error if anything follows it already: the peers take turns.
@@ -85,7 +114,7 @@ impl<'a, R: Runtime> Connection<'a, R> {
                 self.shared.counters.bytes_sent.add(framed.len() as u64);
                 Ok(())
             }
-            Some(Err(error)) => Err(Failure::Broken(error)),
+            Some(Err(error)) => Err(error.into()),
             None => Err(Failure::TimedOut { doing: "writing" }),
         }
     }
@@ -99,7 +128,7 @@ impl<'a, R: Runtime> Connection<'a, R> {
 
     async fn read_packet(&mut self) -> Result<Bytes, Failure> {
         let packet = loop {
-            let count = self.stream.read(self.decoder.space()).await.map_err(Failure::Broken)?;
+            let count = self.stream.read(self.decoder.space()).await?;
             if count == 0 {
                 return Err(Failure::Closed);
             }

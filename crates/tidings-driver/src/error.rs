@@ -39,6 +39,9 @@ pub enum StartError {
         /// The address.
         address: Address,
     },
+    /// The TLS settings are of no use.
+    #[cfg(feature = "tls")]
+    Tls(crate::TlsError),
     /// The core refuses its configuration.
     Config(ConfigError),
     /// The driver refuses a setting.
@@ -81,6 +84,8 @@ impl fmt::Display for StartError {
                 "advertise: {address} is no address that other nodes could dial; set advertise to one they can, as in \
                  node1.example:7001"
             ),
+            #[cfg(feature = "tls")]
+            StartError::Tls(error) => error.fmt(f),
             StartError::Config(error) => error.fmt(f),
             StartError::Setting { field, value, allowed } => write!(f, "{field}: {value} is not {allowed}"),
             StartError::KeyValue { key, source } => write!(f, "key_value: key {key:?}: {source}"),
@@ -100,6 +105,8 @@ impl Error for StartError {
         match self {
             StartError::Address { source, .. } => Some(source),
             StartError::Resolve { source, .. } | StartError::Listen { source, .. } => Some(source),
+            #[cfg(feature = "tls")]
+            StartError::Tls(error) => Some(error),
             StartError::Config(error) => Some(error),
             StartError::KeyValue { source, .. } => Some(source),
             StartError::Random(error) => Some(error),
@@ -111,5 +118,12 @@ impl Error for StartError {
 impl From<ConfigError> for StartError {
     fn from(error: ConfigError) -> StartError {
         StartError::Config(error)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<crate::TlsError> for StartError {
+    fn from(error: crate::TlsError) -> StartError {
+        StartError::Tls(error)
     }
 }

@@ -2,19 +2,21 @@
 
 use std::fmt::Display;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use futures_lite::future;
-use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Transmit, Via};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Rejected, Transmit, Via};
 use tracing::{Instrument, debug, debug_span, warn};
 
-use crate::connection::{Connection, Failure};
+use crate::connection::{Connection, Failure, Stream};
 use crate::deadline::by;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+
+/// How long a peer that was refused over TLS may take to read why.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Opens the exchange that the node asks for, in a task of its own.
 pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
@@ -23,6 +25,9 @@ pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
     let span = debug_span!(parent: &shared.span, "exchange", direction = "outbound", peer = %transmit.to);
     let task = async move {
         let end = unless_cancelled(&open.shared, dialled::<R>(&open.shared, &transmit)).await;
+        if matches!(end, Some(Err(_))) {
+            open.shared.names.distrust(&transmit.to);
+        }
         open.close(end, &transmit.to);
     };
     R::spawn(task.instrument(span));
@@ -48,10 +53,23 @@ pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: 
 }
 
 async fn dialled<R: Runtime>(shared: &Shared, transmit: &Transmit) -> Result<(), Failure> {
-    let stream = connect::<R>(shared, &transmit.to).await?;
+    let deadline = Instant::now() + shared.timeouts.connect;
+    let (stream, address) = connect::<R>(shared, &transmit.to, deadline).await?;
+    let (stream, identity) = match &shared.tls {
+        Some(tls) => match by::<R, _>(deadline, tls.connect(stream, transmit)).await {
+            Some(secured) => secured?,
+            None => return Err(Failure::TimedOut { doing: "securing the connection" }),
+        },
+        None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
+    };
     let mut connection = Connection::<R>::new(stream, shared);
     connection.send(&transmit.packet).await?;
-    converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to).await
+    match converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await? {
+        Some(Rejected::OwnPacket) => shared.names.learn_own(address),
+        Some(_) => shared.names.distrust(&transmit.to),
+        None => {}
+    }
+    Ok(())
 }
 
 async fn accepted<R: Runtime>(
@@ -60,52 +78,84 @@ async fn accepted<R: Runtime>(
     stream: R::Stream,
     peer: SocketAddr,
 ) -> Result<(), Failure> {
-    let connection = Connection::<R>::new(stream, shared);
-    let conversation = converse(shared, connection, Via::Accepted(exchange), &peer);
+    let conversation = async {
+        let (stream, identity) = match &shared.tls {
+            Some(tls) => {
+                let deadline = Instant::now() + shared.timeouts.read;
+                match by::<R, _>(deadline, tls.accept(stream)).await {
+                    Some(Ok(secured)) => secured,
+                    Some(Err((failure, refused))) => return Err(refuse::<R>(failure, refused).await),
+                    None => return Err(Failure::TimedOut { doing: "securing the connection" }),
+                }
+            }
+            None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
+        };
+        converse(shared, Connection::<R>::new(stream, shared), Via::Accepted(exchange), &peer, &identity).await
+    };
     match by::<R, _>(Instant::now() + shared.timeouts.inbound, conversation).await {
-        Some(result) => result,
+        Some(result) => result.map(drop),
         None => Err(Failure::TimedOut { doing: "answering" }),
     }
 }
 
-/// Hands each packet to the node and sends its replies, until the node says that it is enough.
+/// Lets a peer that was refused read why. It may have sent more already, and were the connection dropped while that is
+/// unread, the system would throw away the alert that is under way.
+async fn refuse<R: Runtime>(failure: Failure, refused: Option<Stream>) -> Failure {
+    if let (Failure::Tls(_), Some(mut stream)) = (&failure, refused) {
+        let read_on = async {
+            let mut rest = [0; 512];
+            if stream.close().await.is_ok() {
+                while let Ok(1..) = stream.read(&mut rest).await {}
+            }
+        };
+        by::<R, _>(Instant::now() + LINGER, read_on).await;
+    }
+    failure
+}
+
+/// Hands each packet to the node and sends its replies, until the node says that it is enough. Gives the reason if the
+/// last packet was rejected.
 async fn converse<R: Runtime>(
     shared: &Shared,
     mut connection: Connection<'_, R>,
     via: Via,
     peer: &impl Display,
-) -> Result<(), Failure> {
+    identity: &PeerIdentity,
+) -> Result<Option<Rejected>, Failure> {
     loop {
         let packet = connection.receive().await?;
-        let reply = shared.with_node(|node, now| node.handle_packet(now, via, &packet, &PeerIdentity::Plaintext));
+        let reply = shared.with_node(|node, now| node.handle_packet(now, via, &packet, identity));
         if let Some(reason) = &reply.rejected {
             shared.counters.packets_rejected.increment();
-            warn!(%peer, %reason, "packet rejected");
+            match reason {
+                // Where a name stands for all nodes, each finds itself among them.
+                Rejected::OwnPacket => debug!(%peer, %reason, "packet rejected"),
+                _ => warn!(%peer, %reason, "packet rejected"),
+            }
         }
         if let Some(packet) = &reply.packet {
             connection.send(packet).await?;
         }
         if reply.next == Next::Close {
             connection.finish().await;
-            return Ok(());
+            return Ok(reply.rejected);
         }
     }
 }
 
-/// Connects to the first of the host's addresses that lets us. Each gets its share of the time, so that one that
-/// swallows our packets does not hide the next.
-async fn connect<R: Runtime>(shared: &Shared, to: &Address) -> Result<R::Stream, Failure> {
-    let deadline = Instant::now() + shared.timeouts.connect;
-    let addresses = match by::<R, _>(deadline, R::resolve(to.host(), to.port())).await {
-        Some(Ok(addresses)) => addresses,
-        Some(Err(error)) => return Err(Failure::Unreached(error)),
-        None => return Err(Failure::ConnectTimedOut),
-    };
-    let mut failure = Failure::Unreached(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+/// Connects to the first of the host's addresses that lets us, and says which it was. Each gets its share of the time,
+/// so that one that swallows our packets does not hide the next.
+async fn connect<R: Runtime>(
+    shared: &Shared,
+    to: &Address,
+    deadline: Instant,
+) -> Result<(R::Stream, SocketAddr), Failure> {
+    let addresses = shared.names.addresses::<R>(to, deadline).await?;
+    let mut failure = Failure::ConnectTimedOut;
     for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
         let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
         failure = match by::<R, _>(Instant::now() + share, R::connect(address)).await {
-            Some(Ok(stream)) => return Ok(stream),
+            Some(Ok(stream)) => return Ok((stream, address)),
             Some(Err(error)) => Failure::Unreached(error),
             None => Failure::ConnectTimedOut,
         };
@@ -144,8 +194,10 @@ impl Open {
             Some(Err(failure)) => {
                 let (counter, outcome) = match failure {
                     Failure::Unreached(_) => (&counters.dial_failed, Outcome::Refused),
+                    Failure::OnlyItself => (&counters.dial_skipped, Outcome::Refused),
                     Failure::ConnectTimedOut => (&counters.dial_failed, Outcome::TimedOut),
                     Failure::TimedOut { .. } => (&counters.timed_out, Outcome::TimedOut),
+                    Failure::Tls(_) => (&counters.tls_refused, Outcome::Failed),
                     Failure::Broken(_) | Failure::Closed => (&counters.failed, Outcome::Failed),
                     Failure::Frame(_) | Failure::Trailing => (&counters.frames_rejected, Outcome::Failed),
                 };
@@ -158,6 +210,7 @@ impl Open {
         match end {
             Some(Ok(())) => debug!("exchange done"),
             Some(Err(reason @ (Failure::Frame(_) | Failure::Trailing))) => warn!(%peer, %reason, "packet rejected"),
+            Some(Err(reason @ Failure::Tls(_))) => warn!(%peer, %reason, "TLS refused"),
             Some(Err(reason)) => debug!(%peer, %reason, "exchange failed"),
             None => debug!(%peer, "exchange cancelled"),
         }

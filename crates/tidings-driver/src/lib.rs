@@ -1,11 +1,13 @@
 //! Puts the pure core of tidings on sockets: the gossip loop and the [`Cluster`] handle, generic over an async runtime.
 //!
-//! Use it through a runtime crate, `tidings-tokio` or `tidings-smol`; they re-export all of this with the runtime filled
-//! in. What stands here is for those who bring another [`Runtime`].
+//! Use it through a runtime crate, `tidings-tokio`, `tidings-smol` or `tidings-async-std`; they re-export all of this
+//! with the runtime filled in. What stands here is for those who bring another [`Runtime`].
 //!
 //! A node is one task, which runs the rounds and accepts connections, and one more task for each open exchange, with
 //! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
 //! reading and setting keys are plain calls from any thread.
+//!
+//! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`.
 
 mod builder;
 mod clock;
@@ -15,12 +17,18 @@ mod deadline;
 mod error;
 mod events;
 mod exchange;
+mod names;
 mod report;
 mod run;
 mod runtime;
 mod shared;
 mod signal;
 mod stats;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 mod watch;
 
 pub use builder::Builder;
@@ -30,7 +38,13 @@ pub use events::{Lagged, Subscription};
 pub use report::{LeaveReport, ShutdownReport};
 pub use runtime::Runtime;
 pub use stats::{ClusterStats, DriverStats, EventStats};
+#[cfg(feature = "tls")]
+pub use tls::{Tls, TlsError};
 pub use watch::LiveNodes;
 
 /// The protocol, without network or clock.
 pub use tidings_core as core;
+
+/// For [`Tls::from_configs`], in the version that it takes.
+#[cfg(feature = "tls")]
+pub use rustls;

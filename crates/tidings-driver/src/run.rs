@@ -1,6 +1,6 @@
 //! The node's own task: the gossip loop, the accept loop, and the end of both.
 
-use std::future;
+use std::future::{self, Future};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +20,17 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs the node until it is stopped, then brings it to a graceful end.
-pub(crate) async fn run<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) {
-    let _stopped = StoppedOnDrop(&shared);
+/// Runs the node until it is stopped, then brings it to a graceful end. A runtime that drops this unstarted has stopped
+/// the node, too.
+pub(crate) fn run<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) -> impl Future<Output = ()> + Send {
+    let stopped = StoppedOnDrop(Arc::clone(&shared));
+    async move {
+        let _stopped = stopped;
+        run_to_the_end::<R>(shared, listener).await;
+    }
+}
+
+async fn run_to_the_end<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) {
     info!(listening = %shared.local_addr, "node started");
     zip(gossip::<R>(&shared), accept::<R>(&shared, listener)).await;
     shared.stop_sending();
@@ -100,11 +108,11 @@ fn concerns_one_connection(error: &io::Error) -> bool {
 }
 
 /// Says that the node has stopped, also when its task is dropped with its runtime.
-struct StoppedOnDrop<'a>(&'a Shared);
+struct StoppedOnDrop(Arc<Shared>);
 
-impl Drop for StoppedOnDrop<'_> {
+impl Drop for StoppedOnDrop {
     fn drop(&mut self) {
-        let shared = self.0;
+        let shared = &self.0;
         shared.stopping.raise();
         shared.cancelled.raise();
         shared.stop_sending();

@@ -15,7 +15,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 pub trait Runtime: Send + Sync + 'static {
     /// A listening TCP socket. Dropping it frees its port.
     type Listener: Send + Sync + 'static;
-    /// A TCP connection, without delay of small packets (`TCP_NODELAY`). Dropping it closes it.
+    /// A TCP connection, without delay of small packets (`TCP_NODELAY`). Dropping it closes it. It should write several
+    /// slices at once (`poll_write_vectored`), or a peer refused over TLS may not hear why.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
     /// Listens on `address`; port 0 lets the system choose.

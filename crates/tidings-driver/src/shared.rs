@@ -11,9 +11,11 @@ use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::events::EventBus;
+use crate::names::Names;
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
 use crate::stats::Counters;
+use crate::tls::Endpoint;
 
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
 pub(crate) type LivenessPredicate = Box<dyn Fn(&NodeId, &NodeState) -> bool + Send + Sync>;
@@ -35,10 +37,13 @@ pub(crate) struct Shared {
     pub(crate) local_addr: SocketAddr,
     pub(crate) max_frame: usize,
     pub(crate) timeouts: Timeouts,
+    /// `None`: traffic is in the clear.
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) span: Span,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
+    pub(crate) names: Names,
     pub(crate) bus: EventBus,
     /// Wakes the gossip loop: there is something to send, or an earlier deadline than it waits for.
     pub(crate) wake: Event,
@@ -83,10 +88,12 @@ impl Shared {
             id,
             local_addr: settings.local_addr,
             timeouts: settings.timeouts,
+            tls: settings.tls,
             predicate: settings.predicate,
             span,
             clock,
             counters: Counters::default(),
+            names: settings.names,
             bus: EventBus::new(settings.event_buffer),
             wake: Event::new(),
             stopping: Signal::default(),
@@ -242,7 +249,9 @@ impl Shared {
 /// What [`Shared::new`] needs beside the node.
 pub(crate) struct SharedSettings {
     pub(crate) local_addr: SocketAddr,
+    pub(crate) names: Names,
     pub(crate) timeouts: Timeouts,
+    pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) event_buffer: usize,
 }

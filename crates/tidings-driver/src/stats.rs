@@ -26,8 +26,10 @@ pub struct DriverStats {
     pub accept_errors: u64,
     /// Exchanges this node set out to open.
     pub dialled: u64,
-    /// Of these, those that found nobody: the host did not resolve, or no address of it answered in time.
+    /// Of the dialled, those that found nobody: the host did not resolve, or no address of it answered in time.
     pub dial_failed: u64,
+    /// Of the dialled, those not made: all addresses of the host are this node's own.
+    pub dial_skipped: u64,
     /// Exchanges, of either direction, that missed a deadline after they were connected.
     pub timed_out: u64,
     /// Exchanges, of either direction, whose connection broke or was closed too early.
@@ -36,6 +38,10 @@ pub struct DriverStats {
     pub frames_rejected: u64,
     /// Exchanges, of either direction, closed for a packet that the core rejected; it counts the reasons.
     pub packets_rejected: u64,
+    /// Exchanges, of either direction, that TLS ended: this node refused the peer's certificate or handshake, or the
+    /// peer refused this node's. A certificate that is good, but not for the node that the peer speaks as, is counted
+    /// under `packets_rejected` and by the core.
+    pub tls_refused: u64,
     /// Exchanges cancelled by a shutdown or because the last handle was dropped.
     pub cancelled: u64,
     /// Bytes received, length prefixes included.
@@ -100,10 +106,12 @@ pub(crate) struct Counters {
     pub(crate) accept_errors: Counter,
     pub(crate) dialled: Counter,
     pub(crate) dial_failed: Counter,
+    pub(crate) dial_skipped: Counter,
     pub(crate) timed_out: Counter,
     pub(crate) failed: Counter,
     pub(crate) frames_rejected: Counter,
     pub(crate) packets_rejected: Counter,
+    pub(crate) tls_refused: Counter,
     pub(crate) cancelled: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
@@ -117,10 +125,12 @@ impl Counters {
             accept_errors: self.accept_errors.get(),
             dialled: self.dialled.get(),
             dial_failed: self.dial_failed.get(),
+            dial_skipped: self.dial_skipped.get(),
             timed_out: self.timed_out.get(),
             failed: self.failed.get(),
             frames_rejected: self.frames_rejected.get(),
             packets_rejected: self.packets_rejected.get(),
+            tls_refused: self.tls_refused.get(),
             cancelled: self.cancelled.get(),
             bytes_received: self.bytes_received.get(),
             bytes_sent: self.bytes_sent.get(),

@@ -11,6 +11,7 @@ import asyncio
 import json
 import logging
 import os
+import ssl
 import sys
 from asyncio import StreamReader, StreamWriter
 from collections import Counter
@@ -221,12 +222,32 @@ def read_config(given: Json) -> Config:
         )
         if field in given
     }
+    tls: Json | None = given.get("tls")
     return Config(
         node_id=node_id,
         seed_nodes=[(host, port) for host, port in given.get("seeds", [])],
         failure_detector=FailureDetectorConfig(**detector),
+        tls_server_context=server_context(tls) if tls else None,
+        tls_client_context=client_context(tls) if tls else None,
+        tls_server_hostname=tls["server_hostname"] if tls else None,
         **plain,
     )
+
+
+def server_context(tls: Json) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls["certificates"], tls["key"])
+    if not tls["server_only"]:
+        context.load_verify_locations(tls["authorities"])
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def client_context(tls: Json) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=tls["authorities"])
+    if not tls["server_only"]:
+        context.load_cert_chain(tls["certificates"], tls["key"])
+    return context
 
 
 def write_line(line: Json) -> None:

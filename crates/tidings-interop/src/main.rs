@@ -12,6 +12,7 @@ mod record;
 mod relay;
 mod report;
 mod scenario;
+mod security;
 mod view;
 
 use std::io::Write as _;

@@ -9,6 +9,7 @@ use tidings_core::{Address, NodeId};
 use crate::environment::Environment;
 use crate::our_peer::OurPeer;
 use crate::python_peer::{PythonConfig, PythonPeer};
+use crate::security::Security;
 use crate::view::{Detail, View};
 
 /// Whose implementation a member runs.
@@ -34,12 +35,15 @@ pub(crate) struct Spec {
     pub(crate) grace_period: Duration,
     /// The most bytes in a packet it sends; a Python node refuses packets above it, too.
     pub(crate) max_payload_bytes: u32,
+    /// `None`: traffic is in the clear.
+    pub(crate) security: Option<Security>,
 }
 
 impl Spec {
     /// The identity of the member started with this.
     pub(crate) fn node_id(&self) -> NodeId {
-        NodeId::new(&self.name, self.generation_id, self.address.clone())
+        let tls_name = self.security.as_ref().and_then(|security| security.tls_name.clone());
+        NodeId::with_tls_name(&self.name, self.generation_id, self.address.clone(), tls_name)
     }
 
     /// The detector's weighted prior: five rounds, as with both sides' defaults.
@@ -62,6 +66,10 @@ impl Spec {
         config.max_payload_size = self.max_payload_bytes;
         config.failure_detector.initial_interval = self.initial_interval().as_secs_f64();
         config.failure_detector.max_interval = self.max_interval().as_secs_f64();
+        if let Some(security) = &self.security {
+            config.tls_name.clone_from(&security.tls_name);
+            config.tls = Some(security.of_python());
+        }
         config
     }
 }

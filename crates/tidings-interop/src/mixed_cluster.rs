@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tidings_conformance::certificates::Authority;
 use tidings_core::{Address, NodeId};
 use tokio::time::sleep;
 
@@ -14,6 +15,7 @@ use crate::environment::Environment;
 use crate::member::{Kind, Member, Spec};
 use crate::our_peer::OurPeer;
 use crate::python_peer::PythonPeer;
+use crate::security::{Demand, Security};
 use crate::view::{Detail, View};
 
 /// How often the members are asked while something is waited for.
@@ -31,11 +33,13 @@ pub(crate) struct Setup {
     pub(crate) ours: usize,
     /// See [`Spec::grace_period`].
     pub(crate) grace_period: Duration,
+    /// Which sides show certificates; `None`: traffic is in the clear.
+    pub(crate) tls: Option<Demand>,
 }
 
 impl Default for Setup {
     fn default() -> Setup {
-        Setup { python: 2, ours: 2, grace_period: Duration::from_secs(7200) }
+        Setup { python: 2, ours: 2, grace_period: Duration::from_secs(7200), tls: None }
     }
 }
 
@@ -43,18 +47,24 @@ impl Default for Setup {
 #[derive(Debug)]
 pub(crate) struct MixedCluster {
     environment: Environment,
+    authority: Authority,
     members: BTreeMap<String, (Spec, Member)>,
 }
 
 impl MixedCluster {
     /// Starts all members. The first of each kind are everyone's seeds, their own too, as one list serves all in practice.
     pub(crate) async fn start(environment: &Environment, setup: &Setup) -> Result<MixedCluster> {
-        let mut cluster = MixedCluster { environment: environment.clone(), members: BTreeMap::new() };
+        let mut cluster = MixedCluster {
+            environment: environment.clone(),
+            authority: Authority::new("interop"),
+            members: BTreeMap::new(),
+        };
         let mut specs = Vec::new();
         for (kind, count) in [(Kind::Python, setup.python), (Kind::Ours, setup.ours)] {
             for number in 1..=count {
                 let mut spec = new_spec(kind, &format!("{}-{number}", prefix(kind)))?;
                 spec.grace_period = setup.grace_period;
+                spec.security = setup.tls.map(|demand| Security::new(&spec.name, &cluster.authority, demand));
                 specs.push(spec);
             }
         }
@@ -80,6 +90,11 @@ impl MixedCluster {
             spec.grace_period = pattern.grace_period;
         }
         Ok(spec)
+    }
+
+    /// Who signs the members' certificates.
+    pub(crate) const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     /// Starts a further member.
@@ -255,6 +270,7 @@ fn new_spec(kind: Kind, name: &str) -> Result<Spec> {
         gossip_interval: Duration::from_millis(200),
         grace_period: Duration::from_secs(7200),
         max_payload_bytes: 65_507,
+        security: None,
     })
 }
 

@@ -25,7 +25,14 @@ impl OurPeer {
     pub(crate) async fn start(spec: &Spec) -> Result<OurPeer> {
         let (grace_period, initial_interval) = (spec.grace_period, spec.initial_interval());
         let (max_interval, max_payload_bytes) = (spec.max_interval(), spec.max_payload_bytes);
-        let cluster = Cluster::builder(&spec.name)
+        let mut builder = Cluster::builder(&spec.name);
+        if let Some(security) = &spec.security {
+            builder = builder.tls(security.of_ours());
+            if let Some(tls_name) = &security.tls_name {
+                builder = builder.tls_name(tls_name);
+            }
+        }
+        let cluster = builder
             .cluster_id(&spec.cluster_id)
             .generation(spec.generation_id)
             .listen(spec.address.to_string())
@@ -78,6 +85,13 @@ impl OurPeer {
     /// How many packets of other clusters it refused, or was refused by.
     pub(crate) fn other_clusters_heard(&self) -> u64 {
         self.cluster.stats().core.rejected.other_cluster
+    }
+
+    /// How many exchanges, of either direction, did not come about for what TLS proved or did not prove: those that TLS
+    /// ended, and those with a peer that spoke as another.
+    pub(crate) fn tls_refusals(&self) -> (u64, u64) {
+        let stats = self.cluster.stats();
+        (stats.driver.tls_refused, stats.core.rejected.wrong_name)
     }
 
     /// How many of its exchanges, of either direction, ended because nothing came in time.

@@ -1,6 +1,7 @@
 //! A real aiocluster node in a process of its own, and the conversation with it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub(crate) struct PythonConfig {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) tls_name: Option<String>,
+    pub(crate) tls: Option<PythonTls>,
     pub(crate) seeds: Vec<(String, u16)>,
     pub(crate) cluster_id: String,
     pub(crate) gossip_interval: f64,
@@ -50,6 +52,17 @@ pub(crate) struct PythonDetectorConfig {
     pub(crate) max_interval: f64,
 }
 
+/// The part of [`PythonConfig`] from which both SSL contexts are made; all but the names are paths of PEM files.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct PythonTls {
+    pub(crate) certificates: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) authorities: PathBuf,
+    pub(crate) server_only: bool,
+    /// What is expected of a node whose `tls_name` is not known.
+    pub(crate) server_hostname: String,
+}
+
 impl PythonConfig {
     /// aiocluster's defaults, all intervals a fifth of them.
     pub(crate) fn new(name: &str, generation_id: u64, address: &Address) -> PythonConfig {
@@ -59,6 +72,7 @@ impl PythonConfig {
             host: address.host().to_owned(),
             port: address.port(),
             tls_name: None,
+            tls: None,
             seeds: Vec::new(),
             cluster_id: "default-cluster".to_owned(),
             gossip_interval: 0.2,

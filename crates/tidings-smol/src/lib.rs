@@ -39,7 +39,8 @@
 //! ```
 //!
 //! Its tasks run on smol's global executor, whose threads start by themselves (`SMOL_THREADS` sets their number), so
-//! that a [`Cluster`] can be started from any executor.
+//! that a [`Cluster`] can be started from any executor, and from a program without one: `smol::block_on` waits for its
+//! start, its leave and its events on a plain thread, and all other calls are plain anyway.
 
 use std::future::Future;
 use std::io;
@@ -58,6 +59,8 @@ pub use tidings_driver::{
     ClusterStats, DriverStats, EventStats, Lagged, LeaveReport, LiveNodes, ShutdownReport, StartError, Subscription,
     core,
 };
+#[cfg(feature = "tls")]
+pub use tidings_driver::{Tls, TlsError, rustls};
 
 /// One running member of a cluster, on smol.
 pub type Cluster = tidings_driver::Cluster<Smol>;

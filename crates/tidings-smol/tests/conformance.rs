@@ -15,6 +15,11 @@ mod forming {
     }
 
     #[test]
+    fn keys_are_published_again() {
+        smol::block_on(suite::keys_are_published_again::<Smol>());
+    }
+
+    #[test]
     fn a_lifetime_ends_on_time() {
         smol::block_on(suite::a_lifetime_ends_on_time::<Smol>());
     }
@@ -230,6 +235,11 @@ mod limits {
     }
 
     #[test]
+    fn honest_exchanges_succeed_beside_silent_connections() {
+        smol::block_on(suite::honest_exchanges_succeed_beside_silent_connections::<Smol>());
+    }
+
+    #[test]
     fn accepting_survives_a_lack_of_file_descriptors() {
         smol::block_on(suite::accepting_survives_a_lack_of_file_descriptors::<Smol>());
     }
@@ -272,5 +282,140 @@ mod lifecycle {
     #[test]
     fn leaving_has_a_deadline() {
         smol::block_on(suite::leaving_has_a_deadline::<Smol>());
+    }
+}
+
+mod seeds {
+    use tidings_conformance::seeds as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_name_of_all_nodes_makes_a_cluster() {
+        smol::block_on(suite::a_name_of_all_nodes_makes_a_cluster::<Smol>());
+    }
+
+    #[test]
+    fn a_name_that_is_only_this_node_is_kept() {
+        smol::block_on(suite::a_name_that_is_only_this_node_is_kept::<Smol>());
+    }
+
+    #[test]
+    fn each_address_of_a_name_has_its_turn() {
+        smol::block_on(suite::each_address_of_a_name_has_its_turn::<Smol>());
+    }
+
+    #[test]
+    fn a_name_is_resolved_again_after_its_interval() {
+        smol::block_on(suite::a_name_is_resolved_again_after_its_interval::<Smol>());
+    }
+
+    #[test]
+    fn a_name_is_not_resolved_at_each_dial() {
+        smol::block_on(suite::a_name_is_not_resolved_at_each_dial::<Smol>());
+    }
+
+    #[test]
+    fn a_name_that_fails_is_resolved_again_at_once() {
+        smol::block_on(suite::a_name_that_fails_is_resolved_again_at_once::<Smol>());
+    }
+
+    #[test]
+    fn a_name_outlives_its_resolver() {
+        smol::block_on(suite::a_name_outlives_its_resolver::<Smol>());
+    }
+
+    #[test]
+    fn seeds_can_be_replaced_at_run_time() {
+        smol::block_on(suite::seeds_can_be_replaced_at_run_time::<Smol>());
+    }
+
+    #[test]
+    fn three_nodes_form_over_ipv6() {
+        smol::block_on(suite::three_nodes_form_over_ipv6::<Smol>());
+    }
+}
+
+mod tls {
+    use tidings_conformance::tls as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_cluster_with_certificates_on_both_sides_forms() {
+        smol::block_on(suite::a_cluster_with_certificates_on_both_sides_forms::<Smol>());
+    }
+
+    #[test]
+    fn a_cluster_with_certificates_on_one_side_forms() {
+        smol::block_on(suite::a_cluster_with_certificates_on_one_side_forms::<Smol>());
+    }
+
+    #[test]
+    fn certificates_change_in_mid_traffic() {
+        smol::block_on(suite::certificates_change_in_mid_traffic::<Smol>());
+    }
+
+    #[test]
+    fn a_bad_file_changes_nothing() {
+        smol::block_on(suite::a_bad_file_changes_nothing::<Smol>());
+    }
+
+    #[test]
+    fn bad_tls_settings_are_refused_with_a_reason() {
+        smol::block_on(suite::bad_tls_settings_are_refused_with_a_reason::<Smol>());
+    }
+}
+
+mod tls_refused {
+    use tidings_conformance::tls_refused as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_peer_without_a_certificate_is_refused() {
+        smol::block_on(suite::a_peer_without_a_certificate_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_of_another_authority_is_refused() {
+        smol::block_on(suite::a_peer_of_another_authority_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_peer_whose_certificate_has_expired_is_refused() {
+        smol::block_on(suite::a_peer_whose_certificate_has_expired_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_member_that_speaks_as_another_is_refused() {
+        smol::block_on(suite::a_member_that_speaks_as_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_member_in_the_place_of_another_is_refused() {
+        smol::block_on(suite::a_member_in_the_place_of_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_server_that_speaks_as_another_is_refused() {
+        smol::block_on(suite::a_server_that_speaks_as_another_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_plain_text_peer_is_refused() {
+        smol::block_on(suite::a_plain_text_peer_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn a_tls_peer_at_a_plain_node_is_refused() {
+        smol::block_on(suite::a_tls_peer_at_a_plain_node_is_refused::<Smol>());
+    }
+
+    #[test]
+    fn silence_instead_of_tls_is_timed_out() {
+        smol::block_on(suite::silence_instead_of_tls_is_timed_out::<Smol>());
+    }
+
+    #[test]
+    fn who_is_refused_is_told() {
+        smol::block_on(suite::who_is_refused_is_told::<Smol>());
     }
 }

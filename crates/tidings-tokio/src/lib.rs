@@ -60,6 +60,8 @@ pub use tidings_driver::{
     ClusterStats, DriverStats, EventStats, Lagged, LeaveReport, LiveNodes, ShutdownReport, StartError, Subscription,
     core,
 };
+#[cfg(feature = "tls")]
+pub use tidings_driver::{Tls, TlsError, rustls};
 
 /// One running member of a cluster, on tokio.
 pub type Cluster = tidings_driver::Cluster<Tokio>;

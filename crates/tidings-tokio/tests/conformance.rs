@@ -15,6 +15,11 @@ mod forming {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn keys_are_published_again() {
+        suite::keys_are_published_again::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn a_lifetime_ends_on_time() {
         suite::a_lifetime_ends_on_time::<Tokio>().await;
     }
@@ -230,6 +235,11 @@ mod limits {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn honest_exchanges_succeed_beside_silent_connections() {
+        suite::honest_exchanges_succeed_beside_silent_connections::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn accepting_survives_a_lack_of_file_descriptors() {
         suite::accepting_survives_a_lack_of_file_descriptors::<Tokio>().await;
     }
@@ -272,5 +282,140 @@ mod lifecycle {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn leaving_has_a_deadline() {
         suite::leaving_has_a_deadline::<Tokio>().await;
+    }
+}
+
+mod seeds {
+    use tidings_conformance::seeds as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_of_all_nodes_makes_a_cluster() {
+        suite::a_name_of_all_nodes_makes_a_cluster::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_that_is_only_this_node_is_kept() {
+        suite::a_name_that_is_only_this_node_is_kept::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn each_address_of_a_name_has_its_turn() {
+        suite::each_address_of_a_name_has_its_turn::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_is_resolved_again_after_its_interval() {
+        suite::a_name_is_resolved_again_after_its_interval::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_is_not_resolved_at_each_dial() {
+        suite::a_name_is_not_resolved_at_each_dial::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_that_fails_is_resolved_again_at_once() {
+        suite::a_name_that_fails_is_resolved_again_at_once::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_name_outlives_its_resolver() {
+        suite::a_name_outlives_its_resolver::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn seeds_can_be_replaced_at_run_time() {
+        suite::seeds_can_be_replaced_at_run_time::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn three_nodes_form_over_ipv6() {
+        suite::three_nodes_form_over_ipv6::<Tokio>().await;
+    }
+}
+
+mod tls {
+    use tidings_conformance::tls as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_cluster_with_certificates_on_both_sides_forms() {
+        suite::a_cluster_with_certificates_on_both_sides_forms::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_cluster_with_certificates_on_one_side_forms() {
+        suite::a_cluster_with_certificates_on_one_side_forms::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn certificates_change_in_mid_traffic() {
+        suite::certificates_change_in_mid_traffic::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_bad_file_changes_nothing() {
+        suite::a_bad_file_changes_nothing::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn bad_tls_settings_are_refused_with_a_reason() {
+        suite::bad_tls_settings_are_refused_with_a_reason::<Tokio>().await;
+    }
+}
+
+mod tls_refused {
+    use tidings_conformance::tls_refused as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_without_a_certificate_is_refused() {
+        suite::a_peer_without_a_certificate_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_of_another_authority_is_refused() {
+        suite::a_peer_of_another_authority_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_peer_whose_certificate_has_expired_is_refused() {
+        suite::a_peer_whose_certificate_has_expired_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_member_that_speaks_as_another_is_refused() {
+        suite::a_member_that_speaks_as_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_member_in_the_place_of_another_is_refused() {
+        suite::a_member_in_the_place_of_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_server_that_speaks_as_another_is_refused() {
+        suite::a_server_that_speaks_as_another_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_plain_text_peer_is_refused() {
+        suite::a_plain_text_peer_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_tls_peer_at_a_plain_node_is_refused() {
+        suite::a_tls_peer_at_a_plain_node_is_refused::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn silence_instead_of_tls_is_timed_out() {
+        suite::silence_instead_of_tls_is_timed_out::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_is_refused_is_told() {
+        suite::who_is_refused_is_told::<Tokio>().await;
     }
 }

@@ -1,10 +1,13 @@
-//! What a node logs. On one thread, so that the log of this test is this test's alone.
+//! What a node logs. Each test on one thread, so that its log is its own.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use tidings_tokio::Cluster;
+use tidings_conformance::certificates::{Authority, Files};
+use tidings_tokio::{Builder, Cluster};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -36,8 +39,8 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-#[tokio::test(flavor = "current_thread")]
-async fn each_rejection_is_one_line_with_peer_and_reason() {
+/// Collects all that this thread logs while the guard lives.
+fn collect() -> (Log, DefaultGuard) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_writer(log.clone())
@@ -45,8 +48,21 @@ async fn each_rejection_is_one_line_with_peer_and_reason() {
         .with_max_level(tracing::Level::DEBUG)
         .with_span_events(FmtSpan::NONE)
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    (log, tracing::subscriber::set_default(subscriber))
+}
 
+/// The one warning about this peer.
+#[track_caller]
+fn warning_about(lines: &[String], peer: impl ToString) -> String {
+    let peer = peer.to_string();
+    let found: Vec<_> = lines.iter().filter(|line| line.contains("WARN") && line.contains(&peer)).collect();
+    assert_eq!(found.len(), 1, "{lines:#?}");
+    found[0].clone()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_rejection_is_one_line_with_peer_and_reason() {
+    let (log, _guard) = collect();
     let node = Cluster::builder("noted").start().await.unwrap();
     let mut peers = Vec::new();
     for (bytes, reason) in
@@ -66,12 +82,53 @@ async fn each_rejection_is_one_line_with_peer_and_reason() {
 
     let lines = log.lines();
     for (peer, reason) in peers {
-        let peer = peer.to_string();
-        let of_peer = |line: &&String| line.contains("WARN") && line.contains(&peer);
-        let found: Vec<_> = lines.iter().filter(of_peer).collect();
-        assert_eq!(found.len(), 1, "{lines:#?}");
+        let line = warning_about(&lines, peer);
         for word in ["packet rejected", reason, "exchange{direction=\"inbound\"", "node{id=noted-"] {
-            assert!(found[0].contains(word), "{word:?} is not in: {}", found[0]);
+            assert!(line.contains(word), "{word:?} is not in: {line}");
         }
     }
+}
+
+/// How a stranger dials a node that demands certificates, and what that node says of it.
+async fn refused(authority: &Authority, stranger: Builder, reason: &str) {
+    let (log, _guard) = collect();
+    let files = Files::new(&authority.certify(&["noted.example", "127.0.0.1"]), &[authority]);
+    let builder = Cluster::builder("noted").tls_name("noted.example").tls(files.tls());
+    let node = builder.gossip_interval(Duration::from_secs(3_600)).start().await.expect("a node starts");
+    let stranger = stranger.seed(node.local_addr().to_string()).gossip_interval(Duration::from_secs(2));
+    let stranger = stranger.start().await.expect("a node starts");
+    let count = |node: &Cluster| node.stats().driver.tls_refused + node.stats().driver.packets_rejected;
+    let begin = Instant::now();
+    while count(&node) == 0 {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{:#?}", log.lines());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    stranger.shutdown().await;
+    node.shutdown().await;
+    assert_eq!(count(&node), 1);
+
+    let lines: Vec<_> = log.lines().into_iter().filter(|line| line.contains("node{id=noted-")).collect();
+    let peer =
+        lines.iter().find_map(|line| line.split("peer=").nth(1)?.split('}').next()).expect("a line names the peer");
+    let line = warning_about(&lines, peer);
+    for word in ["exchange{direction=\"inbound\" peer=127.0.0.1:", reason] {
+        assert!(line.contains(word), "{word:?} is not in: {line}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn each_refusal_over_tls_is_one_line_with_peer_and_reason() {
+    let (authority, other) = (Authority::new("authority"), Authority::new("other"));
+    let identity = authority.certify(&["stranger.example"]);
+    let files = Files::new(&identity, &[&authority]);
+    let stranger = || Cluster::builder("stranger").tls_name("stranger.example");
+
+    refused(&authority, Cluster::builder("stranger"), "TLS refused peer=").await;
+    refused(&authority, Cluster::builder("stranger"), "the peer does not speak TLS").await;
+    refused(&authority, stranger().tls(files.tls().server_only()), "TLS refused peer=").await;
+    refused(&authority, stranger().tls(files.tls().server_only()), "peer sent no certificates").await;
+    let untrusted = Files::new(&other.certify(&["stranger.example"]), &[&authority]);
+    refused(&authority, stranger().tls(untrusted.tls()), "invalid peer certificate: UnknownIssuer").await;
+    let distrusting = Files::new(&identity, &[&other]);
+    refused(&authority, stranger().tls(distrusting.tls()), "refuses this node's certificate or handshake").await;
 }

@@ -38,6 +38,16 @@ fn a_node_ends_with_its_runtime() {
 }
 
 #[test]
+fn a_node_ends_with_a_runtime_that_never_ran_it() {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let node = runtime.block_on(Cluster::builder("a").start()).unwrap();
+    drop(runtime);
+    assert!(!node.is_running());
+    block_on(node.shutdown());
+    TcpListener::bind(node.local_addr()).unwrap();
+}
+
+#[test]
 fn exchanges_under_way_when_the_runtime_ends_are_closed_at_the_core() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let runtime = runtime();

@@ -62,7 +62,7 @@ fn exchange_as(revision: u32, now: u64, a: &mut Gossip, b: &mut Gossip) {
     let Message::Syn { digest } = sent(a, &syn) else { panic!("{syn:?}") };
     let syn_ack = b.answer_syn(at(now), &digest, sender(&a_id));
     let Message::SynAck { digest, delta } = sent(b, &syn_ack) else { panic!("{syn_ack:?}") };
-    let (ack, _) = a.answer_syn_ack(at(now), &digest, &delta, sender(&b_id));
+    let (ack, _) = a.answer_syn_ack(at(now), b_id.gossip_advertise_addr(), &digest, &delta, sender(&b_id));
     let Message::Ack { delta } = sent(a, &ack) else { panic!("{ack:?}") };
     b.take_ack(at(now), &delta, sender(&a_id));
     for gossip in [a, b] {
@@ -131,7 +131,8 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     let Message::Syn { digest } = a.syn(at(2), id("b", 1).gossip_advertise_addr()).message else { panic!() };
     let (digest, delta) = of_synack(b.answer_syn(at(2), &digest, ours(&id("a", 1))));
     assert_eq!(delta, Delta::default());
-    let (ack, told_version) = a.answer_syn_ack(at(2), &digest, &delta, ours(&id("b", 1)));
+    let (ack, told_version) =
+        a.answer_syn_ack(at(2), id("b", 1).gossip_advertise_addr(), &digest, &delta, ours(&id("b", 1)));
     assert_eq!((ack.message, told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
 }
 

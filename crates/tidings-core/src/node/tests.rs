@@ -444,6 +444,24 @@ fn a_dialled_nodes_certificate_name_goes_with_the_packet() {
 }
 
 #[test]
+fn where_a_live_node_has_taken_a_dead_ones_place_its_certificate_is_expected() {
+    let mut a = node("a");
+    let at_b = |name| NodeId::with_tls_name(name, 1, address("b"), Some(format!("{name}.example")));
+    for (node_id, heartbeats) in [(at_b("b"), 1), (at_b("c"), 4)] {
+        for heartbeat in 1..=heartbeats {
+            let exchange = a.accept(secs(heartbeat), PEER).unwrap();
+            let digest = Digest { entries: vec![entry(&node_id, heartbeat)], partial: false };
+            let syn = packet("default-cluster", Message::Syn { digest });
+            a.handle_packet(secs(heartbeat), Via::Accepted(exchange), &syn, &PeerIdentity::Plaintext);
+            a.handle_closed(secs(heartbeat), exchange, Outcome::Failed);
+        }
+    }
+    assert_eq!((a.live_nodes().len(), a.dead_nodes()), (2, vec![at_b("b")]));
+    a.handle_timeout(secs(5));
+    assert_eq!(a.poll_transmit().and_then(|transmit| transmit.tls_name).as_deref(), Some("c.example"));
+}
+
+#[test]
 fn an_empty_ack_ends_an_exchange() {
     let mut a = node("a");
     let exchange = a.accept(secs(1), PEER).unwrap();

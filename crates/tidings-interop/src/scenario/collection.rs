@@ -20,7 +20,7 @@ const GRACE_PERIOD: Duration = Duration::from_secs(4);
 const COLLECTION: Duration = Duration::from_secs(4 + 15);
 
 pub(super) fn setup() -> Setup {
-    Setup { python: 3, ours: 2, grace_period: GRACE_PERIOD }
+    Setup { python: 3, ours: 2, grace_period: GRACE_PERIOD, ..Setup::default() }
 }
 
 /// What Python nodes lose of each other's keys is theirs; ours hold all that the owner set and did not delete.
@@ -119,7 +119,7 @@ async fn tell_what_is_lost(cluster: &MixedCluster, owner: &str, keys: &Keys) -> 
 
 /// The one of ours who comes later can hear of it from Python nodes alone.
 pub(super) fn python_nodes() -> Setup {
-    Setup { python: 3, ours: 0, grace_period: GRACE_PERIOD }
+    Setup { python: 3, ours: 0, grace_period: GRACE_PERIOD, ..Setup::default() }
 }
 
 pub(super) async fn newest_of_python(cluster: &mut MixedCluster) -> Result<()> {

@@ -13,6 +13,9 @@ use crate::view::{Detail, Replica};
 
 const NEWS: Duration = Duration::from_secs(20);
 
+/// What was under way when the last one was waited for is over in this time.
+const SETTLING: Duration = Duration::from_secs(2);
+
 const KEYS: usize = 5_000;
 
 /// An owner of ours paces itself towards Python, a few hundred versions in a round.
@@ -84,6 +87,8 @@ async fn holes_at_the_relays(cluster: &mut MixedCluster) -> Result<BTreeMap<Stri
         .counting_keys()
         .until(|view| view.replica("py-owner").is_some_and(|replica| replica.max_version >= KEYS as u64))
         .await?;
+    // An exchange still under way would carry the first keys with the version of those to come, and hide them.
+    sleep(SETTLING).await;
 
     let further = pairs("further item", 300);
     owner.set_many(&further).await?;
@@ -125,13 +130,17 @@ fn bytes_of(pairs: &BTreeMap<String, String>) -> usize {
     pairs.iter().map(|(key, value)| key.len() + value.len()).sum()
 }
 
-fn missing(truth: &BTreeMap<String, String>, replica: &Replica) -> usize {
+pub(super) fn missing(truth: &BTreeMap<String, String>, replica: &Replica) -> usize {
     let is_held = |key: &String, value: &String| replica.keys.get(key).is_some_and(|held| held.value == *value);
     truth.iter().filter(|(key, value)| !is_held(key, value)).count()
 }
 
 /// Python nodes may miss some for ever, which is no failure of ours: it is told.
-async fn tell_what_is_missing(cluster: &MixedCluster, owner: &str, truth: &BTreeMap<String, String>) -> Result<()> {
+pub(super) async fn tell_what_is_missing(
+    cluster: &MixedCluster,
+    owner: &str,
+    truth: &BTreeMap<String, String>,
+) -> Result<()> {
     let mut told = Vec::new();
     for member in cluster.members() {
         let view = member.view(Detail::KeyValues).await?;

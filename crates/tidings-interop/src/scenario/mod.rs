@@ -6,10 +6,12 @@ mod crash;
 mod faults;
 mod key_values;
 mod large;
+mod late;
 mod leaving;
 mod lifetimes;
 mod membership;
 mod replacement;
+mod tls;
 
 use std::future::Future;
 use std::io::Write as _;
@@ -126,6 +128,13 @@ pub(crate) const ALL: &[Scenario] = &[
         play: |cluster| Box::pin(large::our_owner(cluster)),
     },
     Scenario {
+        name: "late-python",
+        about: "a Python node that joins through another misses keys of ours, and none once they are published again",
+        runs: 1,
+        setup: Setup::default,
+        play: |cluster| Box::pin(late::python(cluster)),
+    },
+    Scenario {
         name: "python-collection",
         about: "tombstones of a Python node are collected: no live key of it is lost at ours",
         runs: 1,
@@ -187,6 +196,27 @@ pub(crate) const ALL: &[Scenario] = &[
         runs: 1,
         setup: replacement::setup,
         play: |cluster| Box::pin(replacement::rolling(cluster)),
+    },
+    Scenario {
+        name: "mtls",
+        about: "2 Python nodes and 2 of ours over TLS, all with certificates: everyone is live at everyone",
+        runs: 1,
+        setup: tls::mutual,
+        play: |cluster| Box::pin(tls::everyone_live(cluster)),
+    },
+    Scenario {
+        name: "server-only-tls",
+        about: "the same where only the dialled side shows a certificate, as all share one name",
+        runs: 1,
+        setup: tls::server_only,
+        play: |cluster| Box::pin(tls::everyone_live(cluster)),
+    },
+    Scenario {
+        name: "mtls-strangers",
+        about: "Python nodes without TLS, with another authority's certificate, or with another's name: ours take none",
+        runs: 1,
+        setup: tls::mutual,
+        play: |cluster| Box::pin(tls::strangers(cluster)),
     },
     Scenario {
         name: "cost",

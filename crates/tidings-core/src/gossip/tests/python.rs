@@ -117,7 +117,7 @@ fn answer_of_owner(a: &mut Gossip, dialled: &Address, key_values: &[KeyValueUpda
         false => Delta::default(),
     };
     let own_entry = NodeDigest { max_version, last_gc_version, protocol_revision: 0, ..entry(&owner, 1) };
-    a.answer_syn_ack(at(9), &digest_of([own_entry]), &delta, python(&owner));
+    a.answer_syn_ack(at(9), owner.gossip_advertise_addr(), &digest_of([own_entry]), &delta, python(&owner));
     delta
 }
 

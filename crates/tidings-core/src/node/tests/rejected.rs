@@ -1,6 +1,7 @@
 //! One test for each reason to reject a packet: it changes nothing but counters, and the exchange is over.
 
 use super::*;
+use crate::CertificateNames;
 use crate::stats::RejectedCounts;
 use crate::wire::DecodeError;
 
@@ -9,6 +10,8 @@ const OURS: &str = "default-cluster";
 /// A node that knows "b", and what of it must stay as it is.
 struct Victim {
     node: Node,
+    /// What the connections of the next packets prove.
+    peer: PeerIdentity,
     before: (Stats, String),
 }
 
@@ -23,7 +26,7 @@ impl Victim {
         node.handle_packet(secs(1), Via::Accepted(exchange), &syn, &PeerIdentity::Plaintext);
         node.handle_closed(secs(1), exchange, Outcome::Failed);
         events(&mut node);
-        Victim { before: (*node.stats(), inside(&node)), node }
+        Victim { before: (*node.stats(), inside(&node)), peer: PeerIdentity::Plaintext, node }
     }
 
     fn accept(&mut self) -> Via {
@@ -47,7 +50,7 @@ impl Victim {
     }
 
     fn handle(&mut self, via: Via, packet: &[u8]) -> Reply {
-        self.node.handle_packet(secs(1), via, packet, &PeerIdentity::Plaintext)
+        self.node.handle_packet(secs(1), via, packet, &self.peer)
     }
 
     /// Hands in a packet that has to be rejected, once; gives the reason, and the answer if there is one.
@@ -257,25 +260,100 @@ fn another_run_of_the_dialled_node_and_whoever_is_behind_a_seed_are_no_wrong_pee
     assert_eq!(reply.rejected, None);
 }
 
-#[test]
-fn a_node_that_reaches_itself_does_so_once() {
+/// A node whose only seed is `host`, and the exchange by which it reaches itself there.
+fn reaches_itself(host: &str) -> Node {
     let mut config = config("a");
-    config.seeds = vec![Address::new("a-by-another-name", 7000)];
+    config.seeds = vec![Address::new(host, 7000)];
     let mut node = node_with(config);
     node.handle_timeout(secs(1));
     let dialled = node.poll_transmit().unwrap();
     let accepted = node.accept(secs(1), PEER).unwrap();
     let reply = node.handle_packet(secs(1), Via::Accepted(accepted), &dialled.packet, &PeerIdentity::Plaintext);
+    assert_eq!((reply.next, reply.rejected), (Next::Close, Some(Rejected::OwnPacket)));
+    let answer = reply.packet.expect("the dialling side must hear of it");
+    let reply = node.handle_packet(secs(1), Via::Dialled(dialled.exchange), &answer, &PeerIdentity::Plaintext);
     assert_eq!((reply.next, reply.rejected, reply.packet), (Next::Close, Some(Rejected::OwnPacket), None));
-    // A driver may also bring the two sides of it together.
-    let reply =
-        node.handle_packet(secs(1), Via::Dialled(dialled.exchange), &syn_ack_from("a"), &PeerIdentity::Plaintext);
-    assert_eq!(reply.rejected, Some(Rejected::OwnPacket));
     assert_eq!(node.stats().rejected, RejectedCounts { own_packet: 2, ..RejectedCounts::default() });
     node.handle_closed(secs(1), accepted, Outcome::Failed);
     node.handle_closed(secs(1), dialled.exchange, Outcome::Failed);
-    for now in 2..20 {
-        node.handle_timeout(secs(now));
-        assert_eq!(node.poll_transmit(), None);
+    node
+}
+
+#[test]
+fn a_node_that_reaches_itself_at_an_ip_address_does_so_once() {
+    for host in ["10.0.0.7", "fd00::7"] {
+        let mut node = reaches_itself(host);
+        for now in 2..20 {
+            node.handle_timeout(secs(now));
+            assert_eq!(node.poll_transmit(), None);
+        }
+    }
+}
+
+/// Of a headless service the first node finds only itself, until others are there.
+#[test]
+fn a_name_that_leads_to_the_node_itself_may_lead_to_others_later() {
+    let mut node = reaches_itself("all-nodes.example");
+    node.handle_timeout(secs(2));
+    let dialled = node.poll_transmit().expect("the name is tried again");
+    let via = Via::Dialled(dialled.exchange);
+    let reply = node.handle_packet(secs(2), via, &syn_ack_from("b"), &PeerIdentity::Plaintext);
+    assert_eq!((reply.next, reply.rejected), (Next::Close, None));
+}
+
+#[test]
+fn the_answer_to_an_own_syn_tells_nothing_but_who_it_is() {
+    let mut victim = Victim::new();
+    let via = victim.accept();
+    let (rejected, answer) = victim.rejects(via, &syn_from("a"));
+    assert_eq!(rejected, Rejected::OwnPacket);
+    let answer = wire::decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
+    let Message::SynAck { digest, delta } = answer.message else { panic!("no SynAck: {answer:?}") };
+    assert_eq!((digest.entries.len(), digest.partial, delta), (1, true, Delta::default()));
+}
+
+/// A Syn or SynAck of "b" with this `tls_name`.
+fn greeting(cluster_id: &str, via: Via, tls_name: Option<&str>) -> Bytes {
+    let sender = NodeId::with_tls_name("b", 1, address("b"), tls_name.map(String::from));
+    let digest = Digest { entries: vec![entry(&sender, 1)], partial: false };
+    let message = match via {
+        Via::Accepted(_) => Message::Syn { digest },
+        Via::Dialled(_) => Message::SynAck { digest, delta: Delta::default() },
+    };
+    packet(cluster_id, message)
+}
+
+#[test]
+fn nobody_speaks_as_a_node_whose_tls_name_its_certificate_does_not_hold() {
+    let held = Arc::new(CertificateNames::new(vec!["b.example".into()], Vec::new()));
+    let shown = PeerIdentity::Shown(held.clone());
+    let demanded = PeerIdentity::Demanded(held.clone());
+    let other = Some("c.example");
+    for (peer, tls_name) in [(&demanded, other), (&demanded, None), (&shown, other)] {
+        for open in [Victim::accept, Victim::dial] {
+            let mut victim = Victim::new();
+            let via = open(&mut victim);
+            victim.peer = peer.clone();
+            // To a Syn of another cluster there would be an answer.
+            let cluster_id = if matches!(via, Via::Accepted(_)) { "another" } else { OURS };
+            let (rejected, answer) = victim.rejects(via, &greeting(cluster_id, via, tls_name));
+            let speaks_as = NodeId::with_tls_name("b", 1, address("b"), tls_name.map(String::from));
+            assert_eq!((&rejected, answer), (&Rejected::WrongName { speaks_as, held: held.clone() }, None));
+            let line = rejected.to_string();
+            assert!(
+                line.contains("b-1-b:7000") && line.contains("\"b.example\"") && line.contains("tls_name"),
+                "{line}"
+            );
+            assert_eq!(victim.counts(), RejectedCounts { wrong_name: 1, ..RejectedCounts::default() });
+        }
+    }
+    for (peer, tls_name) in [(&demanded, Some("B.example")), (&shown, Some("b.example")), (&shown, None)] {
+        for open in [Victim::accept, Victim::dial] {
+            let mut victim = Victim::new();
+            let via = open(&mut victim);
+            victim.peer = peer.clone();
+            let reply = victim.handle(via, &greeting(OURS, via, tls_name));
+            assert!(reply.packet.is_some() && reply.rejected.is_none(), "{peer:?} {tls_name:?} {reply:?}");
+        }
     }
 }

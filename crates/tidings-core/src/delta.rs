@@ -119,7 +119,7 @@ impl News<'_> {
             last_gc_version: self.last_gc,
             key_values: Vec::new(),
             max_version: Some(self.up_to),
-            sender_complete_version: Some(self.state.as_of()),
+            sender_complete_version: Some(self.state.knows_deletions_to()),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct NodeState {
     last_gc_version: u64,
     /// After a reset: everything up to `max_version` is as the owner had it when it was at this version or later.
     prefix_as_of: u64,
+    /// The newest knowledge of the owner that any part of this copy reflects.
+    newest_as_of: u64,
     /// Bytes of all keys and values.
     bytes: usize,
     /// Not later than the oldest value that will be deleted or collected; lets a round pass by without a scan.
@@ -157,7 +159,7 @@ impl NodeState {
 
     /// Tombstones up to here need not be seen to be collected: what they deleted is not held any more. In the midst of a
     /// reset that is further than `as_of`, and a reset by an older copy would bring back what the newer one no longer had.
-    fn knows_deletions_to(&self) -> u64 {
+    pub(crate) fn knows_deletions_to(&self) -> u64 {
         self.prefix_as_of.max(self.as_of())
     }
 
@@ -197,12 +199,15 @@ impl NodeState {
             if claim.as_of < self.last_gc_version {
                 return Applied { ignored: true, ..applied };
             }
-            if claim.from == 0 && claim.last_gc > self.knows_deletions_to() {
+            // Where some part of this copy is newer, starting again would bring back what that part knows to be gone.
+            let is_newest = claim.as_of >= self.newest_as_of;
+            if claim.from == 0 && claim.last_gc > self.knows_deletions_to() && is_newest {
                 self.reset(now, claim, key_values, changes);
                 applied.reset = true;
             } else if claim.from > self.max_version || claim.last_gc > self.knows_deletions_to() {
                 return Applied { ignored: true, ..applied };
             }
+            self.newest_as_of = self.newest_as_of.max(claim.as_of);
         }
 
         let mut complete_to = claim.complete_to;

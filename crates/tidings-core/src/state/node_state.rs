@@ -157,6 +157,12 @@ impl NodeState {
         self.max_version.max(self.last_gc_version)
     }
 
+    /// Whether all parts of this copy are as new as each other, so that `knows_deletions_to` says how new. In the midst of
+    /// a reset they may not be, and whoever took news from it could not tell that an older copy is older.
+    pub(crate) fn is_of_one_age(&self) -> bool {
+        self.knows_deletions_to() >= self.newest_as_of
+    }
+
     /// Tombstones up to here need not be seen to be collected: what they deleted is not held any more. In the midst of a
     /// reset that is further than `as_of`, and a reset by an older copy would bring back what the newer one no longer had.
     pub(crate) fn knows_deletions_to(&self) -> u64 {

@@ -208,6 +208,13 @@ fn in_the_midst_of_a_reset_an_older_copy_that_collected_more_starts_no_other() {
     replica.apply(older(collected(32, 40, 34)), &[set("d", "4", 40)]);
     assert_eq!((replica.reads().as_str(), replica.versions()), ("c=3@30 d=4@40", (34, 40)));
 
+    // d is as of 50 and c as of 64: who took both could not tell how new they are. A copy as of 60 would bring back what c
+    // knows to be gone.
+    assert!(!replica.state.is_of_one_age());
+    let between = |claim| Claim { as_of: 60, ..claim };
+    assert!(replica.apply(between(collected(0, 30, 55)), &[set("a", "1", 1)]).ignored);
+    assert_eq!(replica.reads(), "c=3@30 d=4@40");
+
     // d is as of 50, so that what was deleted since and collected up to 55 is not known.
     let applied = replica.apply(Claim { as_of: 70, ..collected(0, 30, 55) }, &[set("c", "3", 30)]);
     assert!(applied.reset);

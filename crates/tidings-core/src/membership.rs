@@ -10,7 +10,7 @@ use indexmap::{Equivalent, IndexMap};
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
-use crate::detector::HeartbeatWindow;
+use crate::detector::{Detector, HeartbeatWindow};
 use crate::digest::NodeDigest;
 use crate::event::{EventKind, EventQueue};
 use crate::id::NodeId;
@@ -25,6 +25,7 @@ use crate::time::Instant;
 pub(crate) struct Env<'a> {
     pub(crate) now: Instant,
     pub(crate) active: Instant,
+    pub(crate) detector: Detector,
     pub(crate) config: &'a Config,
     pub(crate) events: &'a mut EventQueue,
     pub(crate) stats: &'a mut Stats,
@@ -103,12 +104,12 @@ impl Peer {
         self.superseded_at.is_some()
     }
 
-    pub(crate) fn phi(&self, active: Instant, config: &Config) -> Option<f64> {
-        self.window.phi(active, &config.failure_detector)
+    pub(crate) fn phi(&self, active: Instant, detector: &Detector) -> Option<f64> {
+        self.window.phi(active, detector)
     }
 
     fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.config.failure_detector)
+        self.window.is_alive(env.active, &env.detector)
     }
 
     /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
@@ -119,13 +120,12 @@ impl Peer {
     /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
     /// through slow relays for a while, and prove nothing.
     fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        let max_interval = env.config.failure_detector.max_interval;
-        self.is_alive(env) && self.window.last_heartbeat() > Some(at + max_interval)
+        self.is_alive(env) && self.window.last_heartbeat() > Some(at + env.detector.max_interval())
     }
 
     /// Whether it has had time to beat, and does not.
     fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.active > self.first_heard + env.config.failure_detector.max_interval
+        !self.is_alive(env) && env.active > self.first_heard + env.detector.max_interval()
     }
 }
 
@@ -155,6 +155,9 @@ pub(crate) struct Membership {
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
     forgotten: BTreeMap<NodeId, Forgotten>,
+    /// Live peers that will have been silent for too long before the next look at all of them, and from when on (in
+    /// active time). Who beats meanwhile stays in here until then.
+    due: BTreeSet<(Instant, NodeId)>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
 }
@@ -163,7 +166,14 @@ impl Membership {
     /// `hash_seed` keeps peers from choosing ids that collide.
     pub(crate) fn new(self_id: NodeId, hash_seed: u64) -> Membership {
         let peers = IndexMap::with_hasher(FixedState::with_seed(hash_seed));
-        Membership { self_id, peers, ids: BTreeSet::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
+        Membership {
+            self_id,
+            peers,
+            ids: BTreeSet::new(),
+            forgotten: BTreeMap::new(),
+            due: BTreeSet::new(),
+            state_bytes: 0,
+        }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
@@ -253,7 +263,7 @@ impl Membership {
         }
         if beat {
             peer.heartbeat = entry.heartbeat;
-            peer.window.report_heartbeat(env.active, &env.config.failure_detector);
+            peer.window.report_heartbeat(env.active, &env.detector);
         }
         peer.protocol_revision = peer.protocol_revision.max(entry.protocol_revision);
         if is_newest && trusted {
@@ -419,10 +429,12 @@ impl Membership {
     pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
+        self.due.clear();
         for position in 0..self.peers.len() {
             let Some((id, _)) = self.peers.get_index(position) else { continue };
             let id = &id.clone();
             self.refresh(env, id);
+            self.watch(env, id);
             let Some((_, peer)) = self.peers.get_index_mut(position) else { continue };
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
@@ -438,6 +450,32 @@ impl Membership {
             self.forget(env, id);
         }
         self.state_bytes = self.state_bytes();
+    }
+
+    /// When the next peer will have been silent for too long, in active time, if that is before the next round.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Looks at the peers that have been silent for too long by now, unless they have beaten meanwhile.
+    pub(crate) fn refresh_due(&mut self, env: &mut Env<'_>) {
+        while let Some((at, id)) = self.due.pop_first() {
+            if at > env.active {
+                self.due.insert((at, id));
+                return;
+            }
+            self.refresh(env, &id);
+            self.watch(env, &id);
+        }
+    }
+
+    /// Has a live peer looked at again when its silence is too long, if that is before the next look at all.
+    fn watch(&mut self, env: &Env<'_>, id: &NodeId) {
+        let Some(peer) = self.peers.get(id).filter(|peer| peer.liveness == Liveness::Live) else { return };
+        let until = env.active + env.config.gossip_interval;
+        if let Some(at) = peer.window.suspect_at(&env.detector).filter(|at| *at > env.active && *at < until) {
+            self.due.insert((at, id.clone()));
+        }
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
@@ -505,7 +543,7 @@ impl Forgotten {
             env.stats.jumps_refused += 1;
             return false;
         }
-        let in_a_row = env.active <= self.beat_at + env.config.failure_detector.max_interval;
+        let in_a_row = env.active <= self.beat_at + env.detector.max_interval();
         self.beats = if in_a_row { self.beats + 1 } else { 1 };
         self.beat_at = env.active;
         self.heartbeat = heartbeat;

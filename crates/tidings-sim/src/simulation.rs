@@ -161,7 +161,9 @@ impl<'a> Simulation<'a> {
     /// and for as many rounds as the news is packets long.
     fn bound(&self) -> Duration {
         let Scenario { protocol, workload, nodes, .. } = self.scenario;
-        let detector = protocol.max_interval.max(protocol.initial_interval).mul_f64(protocol.phi_threshold + 4.0);
+        let config = self.scenario.config(0, 1);
+        let longest_interval = config.max_interval().max(config.initial_interval());
+        let detector = longest_interval.mul_f64(protocol.phi_threshold + 4.0);
         let smallest = protocol.max_payload_size.iter().min().copied().unwrap_or(512);
         let entry = 80 + workload.keys * (40 + workload.value_bytes);
         let frames = u32::try_from(nodes * entry / (smallest / 4) + 1).unwrap_or(u32::MAX);

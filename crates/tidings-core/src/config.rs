@@ -60,9 +60,9 @@ pub struct FailureDetectorConfig {
     /// A longer interval is no sample (the node was away): 1 ms to 24 h. Default, `None`: 10 s, or ten gossip intervals
     /// if that is more.
     pub max_interval: Option<Duration>,
-    /// The interval expected before any was seen: 1 ms to 24 h. Default, `None`: the gossip interval, but not less than
-    /// 500 ms, since machines and TCP's retransmissions do not get faster with the rounds. Where nodes have different
-    /// gossip intervals, set it to the longest.
+    /// The interval expected before any was seen: 1 ms to 24 h. Default, `None`: 1 s, or the gossip interval if
+    /// that is more. It is not less for quick rounds, since machines stutter and TCP repeats itself no faster than
+    /// before. Where nodes have different gossip intervals, set it to the longest.
     pub initial_interval: Option<Duration>,
     /// How many samples `initial_interval` counts for: 0 to 1,000. Default: 50.0, as many as the window holds, so that
     /// it stays half of the mean.
@@ -164,7 +164,7 @@ impl Config {
     /// `failure_detector.initial_interval`, or what the gossip interval makes of it.
     #[must_use]
     pub fn initial_interval(&self) -> Duration {
-        const SHORTEST: Duration = Duration::from_millis(500);
+        const SHORTEST: Duration = Duration::from_secs(1);
         self.failure_detector.initial_interval.unwrap_or_else(|| SHORTEST.max(self.gossip_interval))
     }
 
@@ -269,7 +269,7 @@ mod tests {
             config.gossip_interval = Duration::from_millis(gossip_ms);
             (config.initial_interval().as_millis(), config.max_interval().as_millis())
         };
-        assert_eq!([of(50), of(1_000), of(5_000)], [(500, 10_000), (1_000, 10_000), (5_000, 50_000)]);
+        assert_eq!([of(200), of(1_000), of(5_000)], [(1_000, 10_000), (1_000, 10_000), (5_000, 50_000)]);
         config.failure_detector = FailureDetectorConfig::aiocluster();
         assert_eq!((config.initial_interval().as_secs(), config.max_interval().as_secs()), (5, 10));
         config.validate().unwrap();

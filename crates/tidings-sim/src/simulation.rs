@@ -35,6 +35,16 @@ pub fn run_with_trace(scenario: &Scenario, sink: Box<dyn Write + Send>) -> Resul
     simulation.run()
 }
 
+/// As [`run`], and lets `tap` look at each node that something has happened to.
+pub(crate) fn run_with_tap<'a>(scenario: &'a Scenario, tap: Tap<'a>) -> Result<Report, ScenarioError> {
+    let mut simulation = Simulation::new(scenario)?;
+    simulation.tap = Some(tap);
+    simulation.run()
+}
+
+/// Looks at a node after each step.
+type Tap<'a> = &'a mut dyn FnMut(&World, usize);
+
 /// The wall clock at the start: generations come from it, in nanoseconds since 1970.
 const WALL_CLOCK: u64 = 1_750_000_000_000_000_000;
 
@@ -53,6 +63,7 @@ struct Simulation<'a> {
     /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
     is_undisturbed: bool,
     node_hours: f64,
+    tap: Option<Tap<'a>>,
 }
 
 impl<'a> Simulation<'a> {
@@ -86,6 +97,7 @@ impl<'a> Simulation<'a> {
             converged_at: None,
             is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
             node_hours: 0.0,
+            tap: None,
         };
         simulation.schedule_write();
         Ok(simulation)
@@ -210,6 +222,9 @@ impl<'a> Simulation<'a> {
             let next = until.min(self.next_write).min(sample);
             let before = self.world.now();
             while let Some(node) = self.world.step(next) {
+                if let Some(tap) = &mut self.tap {
+                    tap(&self.world, node);
+                }
                 self.news()?;
                 self.checker.step(&self.world, node)?;
             }

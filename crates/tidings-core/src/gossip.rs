@@ -429,10 +429,10 @@ fn told_of<'a>(
 /// What a peer that knows `known` lacks of one node's state.
 ///
 /// It has to start again where it has not seen all tombstones that were collected here. A copy that is itself older
-/// than the tombstones the peer has collected has nothing to tell, nor has one whose parts are not of one age.
+/// than the tombstones the peer has collected has nothing to tell.
 pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<&NodeDigest>) -> Option<News<'a>> {
     let (version, last_gc) = known.map_or((0, 0), |entry| (entry.complete_version(), entry.last_gc_version));
-    if state.as_of() < last_gc || !state.is_of_one_age() {
+    if state.as_of() < last_gc {
         return None;
     }
     let is_reset = state.last_gc_version() > version.max(last_gc);

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
 use crate::config::Config;
 use crate::delta::{self, Delta, KeyValueUpdate, News, Packed};
-use crate::digest::{Digest, NodeDigest};
+use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::{EventKind, EventQueue};
 use crate::id::{Address, NodeId};
 use crate::limits::MAX_JUMP;
@@ -111,14 +111,20 @@ impl Gossip {
     }
 
     /// Takes in a Syn and answers it.
-    pub(crate) fn answer_syn(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) -> Packet {
-        self.hear(at, digest, sender);
+    pub(crate) fn answer_syn(
+        &mut self,
+        at: Moment,
+        digest: &Digest,
+        mut subjects: Subjects,
+        sender: Sender<'_>,
+    ) -> Packet {
+        self.hear(at, digest, &mut subjects, sender);
         let (own, others) = self.digest_entries(at, Reader::Node(sender.id));
         let room = self.room(MessageLen::SynAck { digest: 0, delta: 0 });
         // Where both do not fit, each gets its part.
         let delta_part = if sender.is_marked() { room / 2 } else { room / aiocluster::DELTA_PART };
         let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(delta_part);
-        let Packed { delta, len, .. } = self.delta(at, digest, sender, delta_room);
+        let Packed { delta, len, .. } = self.delta(at, digest, &subjects, sender, delta_room);
         let digest = self.fit_digest(own, others, room.saturating_sub(len));
         self.packet(Message::SynAck { digest, delta })
     }
@@ -129,17 +135,17 @@ impl Gossip {
         &mut self,
         at: Moment,
         dialled: &Address,
-        digest: &Digest,
+        (digest, mut subjects): (&Digest, Subjects),
         delta: &Delta,
         sender: Sender<'_>,
     ) -> (Packet, Option<u64>) {
-        self.hear(at, digest, sender);
+        self.hear(at, digest, &mut subjects, sender);
         self.apply(at, delta, sender);
         if let Some((owner, claim)) = aiocluster::claim_of_silence(dialled, digest, delta, sender) {
             self.apply_claim(at, owner, claim, &[]);
         }
         let room = self.room(MessageLen::Ack { delta: 0 });
-        let Packed { delta, .. } = self.delta(at, digest, sender, room);
+        let Packed { delta, .. } = self.delta(at, digest, &subjects, sender, room);
         let own_version = self.own.state().max_version();
         let told = |delta: &Delta| {
             delta
@@ -147,8 +153,8 @@ impl Gossip {
                 .iter()
                 .any(|own| own.node_id == self.config.node_id && own.max_version == Some(own_version))
         };
-        let knew = |entry: &NodeDigest| entry.node_id == self.config.node_id && entry.complete_version() >= own_version;
-        let is_told_all = told(&delta) || digest.entries.iter().any(knew);
+        let knew = |entry: &NodeDigest| entry.complete_version() >= own_version;
+        let is_told_all = told(&delta) || subjects.entry_of_reader(digest).is_some_and(knew);
         (self.packet(Message::Ack { delta }), is_told_all.then_some(own_version))
     }
 
@@ -285,24 +291,19 @@ impl Gossip {
     }
 
     /// What the sender of `digest` lacks, packed into `room` bytes.
-    fn delta(&mut self, at: Moment, digest: &Digest, reader: Sender<'_>, room: usize) -> Packed {
+    fn delta(&mut self, at: Moment, digest: &Digest, subjects: &Subjects, reader: Sender<'_>, room: usize) -> Packed {
         // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
         // about.
         let own_id = &self.config.node_id;
-        let mut known_of_own = None;
-        let mut known: Vec<Option<&NodeDigest>> = alloc::vec![None; self.membership.len()];
-        for entry in &digest.entries {
-            if entry.node_id == *own_id {
-                known_of_own = Some(entry);
-            } else if let Some(position) = self.membership.position(&entry.node_id) {
-                known[position] = Some(entry);
-            }
-        }
+        let known_of_own = subjects.entry_of_reader(digest);
         let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
         let is_told_of = |peer: &Peer| !peer.is_scheduled_for_deletion(at.now, &self.config);
         let own = (own_id, &**self.own.state(), known_of_own, self.released, true);
-        let others = self.membership.iter().zip(known).filter(|((id, peer), _)| *id != reader.id && is_told_of(peer));
-        let others = others.map(|((id, peer), known)| (id, &*peer.state, known, released_by(peer), false));
+        let others = self.membership.iter().enumerate();
+        let others = others.filter(|(_, (id, peer))| *id != reader.id && is_told_of(peer));
+        let others = others.map(|(position, (id, peer))| {
+            (id, &*peer.state, subjects.entry_of_peer(digest, position), released_by(peer), false)
+        });
         let news: Vec<News<'_>> = core::iter::once(own)
             .chain(others)
             .filter(|(_, _, known, ..)| !digest.partial || known.is_some())
@@ -317,22 +318,28 @@ impl Gossip {
     }
 
     /// Takes in a digest: who is about, how their hearts beat, and what the sender holds of this node.
-    fn hear(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) {
-        let self_id = self.config.node_id.clone();
-        for entry in &digest.entries {
-            if entry.node_id == self_id {
-                self.refute(at, entry, sender);
-                continue;
-            }
-            let mut entry = entry.clone();
+    fn hear(&mut self, at: Moment, digest: &Digest, subjects: &mut Subjects, sender: Sender<'_>) {
+        for (number, entry) in digest.entries.iter().enumerate() {
+            let of_sender;
+            let entry = if entry.node_id == *sender.id {
+                of_sender = NodeDigest { protocol_revision: sender.protocol_revision, ..entry.clone() };
+                &of_sender
+            } else {
+                entry
+            };
             let trusted = sender.is_trusted_about(&entry.node_id);
-            if entry.node_id == *sender.id {
-                entry.protocol_revision = sender.protocol_revision;
-            }
             let (membership, mut env) = self.membership(at);
-            membership.hear(&mut env, &entry, trusted);
+            match subjects.of_entry(number) {
+                Subject::Reader => self.refute(at, entry, sender),
+                Subject::Peer(position) => membership.hear_of_peer(&mut env, position, entry, trusted),
+                Subject::Stranger => {
+                    if let Some(position) = membership.hear_of_stranger(&mut env, entry, trusted) {
+                        subjects.admitted(number, position);
+                    }
+                }
+            }
         }
-        let of_me = digest.entries.iter().find(|entry| entry.node_id == self_id);
+        let of_me = subjects.entry_of_reader(digest);
         if (of_me.is_some() || !digest.partial)
             && let Some(peer) = self.membership.get_mut(sender.id)
         {

@@ -11,7 +11,7 @@ use indexmap::{Equivalent, IndexMap};
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
 use crate::detector::HeartbeatWindow;
-use crate::digest::NodeDigest;
+use crate::digest::{NodeDigest, Subject};
 use crate::event::{EventKind, EventQueue};
 use crate::id::NodeId;
 use crate::limits::{Limits, MAX_JUMP};
@@ -183,17 +183,18 @@ impl Membership {
         self.ids.iter().filter_map(|id| Some((id, self.peers.get(id)?)))
     }
 
-    /// The id that is known by this encoded form.
-    pub(crate) fn known_id(&self, encoded: &[u8]) -> Option<NodeId> {
-        if encoded == self.self_id.encoded() {
-            return Some(self.self_id.clone());
+    /// The id that is known by this encoded form, and who that is.
+    pub(crate) fn known(&self, encoded: &[u8]) -> Option<(NodeId, Subject)> {
+        if let Some((position, id, _)) = self.peers.get_full(&Encoded(encoded)) {
+            return Some((id.clone(), Subject::Peer(position)));
         }
-        self.peers.get_key_value(&Encoded(encoded)).map(|(id, _)| id.clone())
+        (encoded == self.self_id.encoded()).then(|| (self.self_id.clone(), Subject::Reader))
     }
 
-    /// Where a peer stands in [`Membership::iter`], until one is forgotten.
-    pub(crate) fn position(&self, id: &NodeId) -> Option<usize> {
-        self.peers.get_index_of(id)
+    /// Who that is.
+    #[cfg(test)]
+    pub(crate) fn subject(&self, id: &NodeId) -> Subject {
+        self.known(id.encoded()).map_or(Subject::Stranger, |(_, subject)| subject)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -235,14 +236,21 @@ impl Membership {
         self.peers.iter().filter(move |(_, peer)| peer.liveness == liveness)
     }
 
-    /// Takes note of what a peer's digest says of a node. `trusted`: the word of one of us, or of the node itself.
-    pub(crate) fn hear(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+    /// Takes note of what a peer's digest says of a node heard of for the first time, or again after it was forgotten.
+    /// Gives the position it has from now on; `None`: it stays out.
+    pub(crate) fn hear_of_stranger(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) -> Option<usize> {
+        if !self.admit(env, entry) {
+            return None;
+        }
+        let position = self.peers.len() - 1;
+        self.hear_of_peer(env, position, entry, trusted);
+        Some(position)
+    }
+
+    /// Takes note of what a peer's digest says of the node at `position`. `trusted`: the word of one of us, or of the node
+    /// itself.
+    pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, entry: &NodeDigest, trusted: bool) {
         let id = &entry.node_id;
-        let position = match self.peers.get_index_of(id) {
-            Some(position) => position,
-            None if self.admit(env, entry) => self.peers.len() - 1,
-            None => return,
-        };
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return };
 
         let is_newest = entry.heartbeat >= peer.heartbeat;

@@ -424,9 +424,9 @@ impl Node {
         peer: &PeerIdentity,
     ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let known = |encoded: &[u8]| self.gossip.membership.known(encoded);
         let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
-        let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
+        let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
         let got = name_of(&message);
@@ -454,7 +454,7 @@ impl Node {
             (Stage::Syn, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
-                let answer = self.gossip.answer_syn(at, digest, sender);
+                let answer = self.gossip.answer_syn(at, digest, subjects, sender);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
             }
@@ -464,7 +464,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)

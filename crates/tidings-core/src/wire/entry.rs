@@ -11,7 +11,7 @@ use indexmap::IndexSet;
 use prost::Message;
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
-use crate::digest::{Digest, NodeDigest};
+use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
@@ -20,15 +20,19 @@ use crate::wire::generated::{KeyValueUpdatePb, NodeIdPb, VersionStatusEnumPb};
 use crate::wire::reader::{Fields, Value};
 use crate::wire::{DecodeError, tag};
 
-/// Gives the id of an encoded form, if it is known already.
-pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<NodeId>;
+/// Gives the id of an encoded form, and who it is, if it is known already.
+pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<(NodeId, Subject)>;
+
+/// No entry that is worth its place is shorter, in bytes: it has a name, a host and a port.
+const MIN_ENTRY_LEN: usize = 16;
 
 /// A digest as far as it is read.
 #[derive(Default)]
 pub(super) struct DigestReader {
     digest: Digest,
-    /// Only asked whether a node is among them.
-    nodes: IndexSet<NodeId, FixedState>,
+    subjects: Subjects,
+    /// Only asked whether a stranger is among them.
+    strangers: IndexSet<NodeId, FixedState>,
     cut_off: bool,
     skipped: usize,
 }
@@ -37,7 +41,12 @@ impl DigestReader {
     pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         for field in Fields::of("DigestPb", bytes) {
             match field? {
-                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => self.read_entry(entry, limits, known)?,
+                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => {
+                    if self.digest.entries.is_empty() {
+                        self.expect_entries(bytes.len() / entry.len().max(MIN_ENTRY_LEN), limits);
+                    }
+                    self.read_entry(entry, limits, known)?;
+                }
                 (tag::digest::PARTIAL, Value::Varint(partial)) => self.digest.partial = partial != 0,
                 (tag::digest::NODE_DIGESTS | tag::digest::PARTIAL, _) => {
                     return Err(DecodeError::NotProtobuf { message: "DigestPb" });
@@ -48,6 +57,13 @@ impl DigestReader {
         Ok(())
     }
 
+    /// Makes room for as many entries as there are if all are as long as the first one.
+    fn expect_entries(&mut self, count: usize, limits: &DecodeLimits) {
+        let count = count.min(limits.max_digest_entries);
+        self.digest.entries.reserve(count);
+        self.subjects.reserve(count);
+    }
+
     fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         if self.digest.entries.len() >= limits.max_digest_entries {
             self.cut_off = true;
@@ -55,15 +71,20 @@ impl DigestReader {
             return Ok(());
         }
         match node_digest(bytes, limits, known)? {
-            Some(entry) if self.nodes.insert(entry.node_id.clone()) => self.digest.entries.push(entry),
+            Some((entry, subject)) if self.is_new(&entry.node_id, subject) => self.digest.entries.push(entry),
             None if self.digest.entries.is_empty() => return Err(DecodeError::NoSender),
             _ => self.skipped += 1,
         }
         Ok(())
     }
 
-    /// The digest, and how many entries it is without.
-    pub(super) fn finish(self) -> Result<(Digest, usize), DecodeError> {
+    /// Takes note of the node that the next entry is about; false: an earlier one is about it.
+    fn is_new(&mut self, node_id: &NodeId, subject: Subject) -> bool {
+        (subject != Subject::Stranger || self.strangers.insert(node_id.clone())) && self.subjects.push(subject)
+    }
+
+    /// The digest, whom its entries are about, and how many it is without.
+    pub(super) fn finish(self) -> Result<(Digest, Subjects, usize), DecodeError> {
         let mut digest = self.digest;
         if digest.entries.is_empty() {
             return Err(DecodeError::NoSender);
@@ -71,7 +92,7 @@ impl DigestReader {
         // Cut off here, an absent node may well have been asked about. Not so where an entry was wrong: we hold no
         // state of a node that has a wrong id, and its peers would look partial for ever.
         digest.partial |= self.cut_off;
-        Ok((digest, self.skipped))
+        Ok((digest, self.subjects, self.skipped))
     }
 }
 
@@ -191,8 +212,12 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
     }))
 }
 
-/// An entry of a digest; `None` when it is wrong.
-fn node_digest(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDigest>, DecodeError> {
+/// An entry of a digest, and whom it is about; `None` when it is wrong.
+fn node_digest(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    known: Known<'_>,
+) -> Result<Option<(NodeDigest, Subject)>, DecodeError> {
     let mut id = IdBytes::None;
     let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
     let (mut complete_version, mut released_version) = (None, None);
@@ -217,14 +242,17 @@ fn node_digest(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<
     if !numbers.into_iter().chain(complete_version).chain(released_version).all(in_range) {
         return Ok(None);
     }
-    Ok(node_id.map(|node_id| NodeDigest {
-        node_id,
-        heartbeat,
-        last_gc_version,
-        max_version,
-        complete_version,
-        protocol_revision: revision,
-        released_version,
+    Ok(node_id.map(|(node_id, subject)| {
+        let entry = NodeDigest {
+            node_id,
+            heartbeat,
+            last_gc_version,
+            max_version,
+            complete_version,
+            protocol_revision: revision,
+            released_version,
+        };
+        (entry, subject)
     }))
 }
 
@@ -247,17 +275,19 @@ impl<'a> IdBytes<'a> {
         };
     }
 
-    /// The id; `None` when it is missing or wrong.
-    fn node_id(&self, limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeId>, DecodeError> {
+    /// The id, and who it is; `None` when it is missing or wrong.
+    fn node_id(&self, limits: &DecodeLimits, known: Known<'_>) -> Result<Option<(NodeId, Subject)>, DecodeError> {
         let bytes: &[u8] = match self {
             IdBytes::None => return Ok(None),
             IdBytes::One(bytes) => bytes,
             IdBytes::Several(bytes) => bytes,
         };
-        match known(bytes) {
-            Some(node_id) => Ok(Some(node_id)),
-            None => Ok(node_id(Some(parse("NodeIdPb", bytes)?), limits)),
+        if let Some(found) = known(bytes) {
+            return Ok(Some(found));
         }
+        let node_id = node_id(Some(parse("NodeIdPb", bytes)?), limits);
+        // Another encoder may have written a known id in another way.
+        Ok(node_id.map(|node_id| known(node_id.encoded()).unwrap_or((node_id, Subject::Stranger))))
     }
 }
 

@@ -16,6 +16,9 @@ pub(super) enum Value<'a> {
     Fixed,
 }
 
+/// Ten times seven bits hold a u64.
+const MAX_VARINT_LEN: usize = 10;
+
 /// The fields of one message, in the order in which they stand there.
 ///
 /// After an error it ends. Groups, which proto3 no longer has, are an error.
@@ -47,15 +50,18 @@ impl<'a> Fields<'a> {
 
     /// Seven bits a byte, the lowest first; at most ten bytes, the last of which can only add one bit.
     fn varint(&mut self) -> Option<u64> {
+        let (&first, rest) = self.rest.split_first()?;
+        // Nearly all are this short: field keys, lengths, small numbers.
+        if first < 0x80 {
+            self.rest = rest;
+            return Some(first.into());
+        }
         let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = *self.take(1)?.first()?;
-            if shift == 63 && byte > 1 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
+        for (place, &byte) in self.rest.iter().enumerate().take(MAX_VARINT_LEN) {
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                self.rest = self.rest.get(place + 1..)?;
+                return (place + 1 < MAX_VARINT_LEN || byte <= 1).then_some(value);
             }
         }
         None

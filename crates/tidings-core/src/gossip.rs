@@ -11,6 +11,8 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
 use crate::config::Config;
 use crate::delta::{self, Delta, KeyValueUpdate, News, Packed};
@@ -25,7 +27,7 @@ use crate::state::{Claim, KeyChange, NodeState, OwnState};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::size::{self, MessageLen};
-use crate::wire::{Message, Packet};
+use crate::wire::{self, EncodedDigest, Outgoing};
 
 /// Other clusters' ids that the user has been told of; further ones pass without an event.
 const MAX_OTHER_CLUSTERS: usize = 64;
@@ -103,11 +105,10 @@ impl Gossip {
     }
 
     /// The Syn for whoever is at `to`.
-    pub(crate) fn syn(&mut self, at: Moment, to: &Address) -> Packet {
-        let (own, others) = self.digest_entries(at, Reader::At(to));
-        let room = self.room(MessageLen::Syn { digest: 0 });
-        let digest = self.fit_digest(own, others, room);
-        self.packet(Message::Syn { digest })
+    pub(crate) fn syn(&mut self, at: Moment, to: &Address) -> Bytes {
+        let digest = self.digest(at, Reader::At(to));
+        let digest = self.fit_digest(digest, self.room(MessageLen::Syn { digest: 0 }));
+        self.packet(Outgoing::Syn(&digest))
     }
 
     /// Takes in a Syn and answers it.
@@ -117,16 +118,16 @@ impl Gossip {
         digest: &Digest,
         mut subjects: Subjects,
         sender: Sender<'_>,
-    ) -> Packet {
+    ) -> Bytes {
         self.hear(at, digest, &mut subjects, sender);
-        let (own, others) = self.digest_entries(at, Reader::Node(sender.id));
+        let own_digest = self.digest(at, Reader::Node(sender.id));
         let room = self.room(MessageLen::SynAck { digest: 0, delta: 0 });
         // Where both do not fit, each gets its part.
         let delta_part = if sender.is_marked() { room / 2 } else { room / aiocluster::DELTA_PART };
-        let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(delta_part);
+        let delta_room = room.saturating_sub(own_digest.len()).max(delta_part);
         let Packed { delta, len, .. } = self.delta(at, digest, &subjects, sender, delta_room);
-        let digest = self.fit_digest(own, others, room.saturating_sub(len));
-        self.packet(Message::SynAck { digest, delta })
+        let own_digest = self.fit_digest(own_digest, room.saturating_sub(len));
+        self.packet(Outgoing::SynAck(&own_digest, &delta))
     }
 
     /// Takes in the SynAck that came from `dialled` and answers it. Also the version of this node's own state that the
@@ -138,7 +139,7 @@ impl Gossip {
         (digest, mut subjects): (&Digest, Subjects),
         delta: &Delta,
         sender: Sender<'_>,
-    ) -> (Packet, Option<u64>) {
+    ) -> (Bytes, Option<u64>) {
         self.hear(at, digest, &mut subjects, sender);
         self.apply(at, delta, sender);
         if let Some((owner, claim)) = aiocluster::claim_of_silence(dialled, digest, delta, sender) {
@@ -155,7 +156,7 @@ impl Gossip {
         };
         let knew = |entry: &NodeDigest| entry.complete_version() >= own_version;
         let is_told_all = told(&delta) || subjects.entry_of_reader(digest).is_some_and(knew);
-        (self.packet(Message::Ack { delta }), is_told_all.then_some(own_version))
+        (self.packet(Outgoing::Ack(&delta)), is_told_all.then_some(own_version))
     }
 
     /// Takes in an Ack.
@@ -164,13 +165,13 @@ impl Gossip {
     }
 
     /// A SynAck that says who this is and nothing else.
-    pub(crate) fn introduction(&self) -> Packet {
-        let digest = Digest { entries: Vec::from([self.own_entry()]), partial: true };
-        self.packet(Message::SynAck { digest, delta: Delta::default() })
+    pub(crate) fn introduction(&mut self) -> Bytes {
+        let digest = EncodedDigest::new(&self.own_entry(), 0).into_partial();
+        self.packet(Outgoing::SynAck(&digest, &Delta::default()))
     }
 
-    pub(crate) fn bad_cluster(&self) -> Packet {
-        self.packet(Message::BadCluster)
+    pub(crate) fn bad_cluster(&mut self) -> Bytes {
+        self.packet(Outgoing::BadCluster)
     }
 
     /// Ends lifetimes and grace periods, looks at every node, forgets. Once a round.
@@ -200,8 +201,12 @@ impl Gossip {
         env.tell_changes(&node, changes);
     }
 
-    fn packet(&self, message: Message) -> Packet {
-        Packet { cluster_id: self.cluster_id.clone(), protocol_revision: PROTOCOL_REVISION, message }
+    fn packet(&mut self, message: Outgoing<'_>) -> Bytes {
+        let bytes = wire::encode_outgoing(&self.cluster_id, PROTOCOL_REVISION, message);
+        self.stats.packets_sent.count(message.kind());
+        self.stats.bytes_sent += bytes.len() as u64;
+        self.stats.max_packet_bytes_sent = self.stats.max_packet_bytes_sent.max(bytes.len() as u64);
+        bytes
     }
 
     /// The room that a packet has for its digest and delta: what the envelope leaves, when the lengths in it are as
@@ -251,20 +256,21 @@ impl Gossip {
         }
     }
 
-    /// The digest's entries: this node's own, and those of all others that are still told of.
-    fn digest_entries(&self, at: Moment, reader: Reader<'_>) -> (NodeDigest, Vec<NodeDigest>) {
+    /// The digest for `reader`: this node's own entry, and those of all others that are still told of.
+    fn digest(&self, at: Moment, reader: Reader<'_>) -> EncodedDigest {
         // Behind an address of no known node, a seed's other name say, may be any of them.
         let may_be_anyone = match reader {
             Reader::At(address) => !self.membership.iter().any(|(id, _)| id.gossip_advertise_addr() == address),
             Reader::Node(_) => false,
         };
-        let entry = |(id, peer): (&NodeId, &Peer)| {
+        let mut digest = EncodedDigest::new(&self.own_entry(), self.membership.len());
+        for (id, peer) in told_of(&self.membership, &self.config, at) {
             let to_owner = match reader {
                 Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
             };
             let (max_version, complete_version) = aiocluster::versions_to_show(peer, to_owner);
-            NodeDigest {
+            digest.push(&NodeDigest {
                 node_id: id.clone(),
                 heartbeat: peer.heartbeat,
                 last_gc_version: peer.state.last_gc_version(),
@@ -272,14 +278,14 @@ impl Gossip {
                 complete_version,
                 protocol_revision: peer.protocol_revision,
                 released_version: peer.released_version,
-            }
-        };
-        (self.own_entry(), told_of(&self.membership, &self.config, at).map(entry).collect())
+            });
+        }
+        digest
     }
 
-    fn fit_digest(&mut self, own: NodeDigest, others: Vec<NodeDigest>, room: usize) -> Digest {
-        let (digest, left_out) = Digest::fit(own, others, room, &mut self.random);
-        if digest.partial {
+    fn fit_digest(&mut self, digest: EncodedDigest, room: usize) -> EncodedDigest {
+        let (digest, left_out) = digest.fit(room, &mut self.random);
+        if left_out > 0 {
             self.stats.digests_truncated += 1;
             if !self.digest_truncation_told {
                 self.digest_truncation_told = true;

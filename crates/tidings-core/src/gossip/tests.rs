@@ -6,10 +6,11 @@ use alloc::vec;
 use core::time::Duration;
 
 use super::*;
+use crate::DecodeLimits;
 use crate::delta::{KeyValueUpdate, NodeDelta};
 use crate::state::{LEFT_KEY, Lifetime};
 use crate::testing::{config, entry, fading, id, random, set, subjects};
-use crate::wire;
+use crate::wire::{self, Message};
 
 mod budget;
 mod python;
@@ -45,7 +46,7 @@ fn hear(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) {
     gossip.hear(at, digest, &mut subjects, sender);
 }
 
-fn answer_syn(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) -> Packet {
+fn answer_syn(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) -> Bytes {
     let subjects = subjects(&gossip.membership, digest);
     gossip.answer_syn(at, digest, subjects, sender)
 }
@@ -57,19 +58,23 @@ fn answer_syn_ack(
     digest: &Digest,
     delta: &Delta,
     sender: Sender<'_>,
-) -> (Packet, Option<u64>) {
+) -> (Bytes, Option<u64>) {
     let subjects = subjects(&gossip.membership, digest);
     gossip.answer_syn_ack(at, dialled, (digest, subjects), delta, sender)
 }
 
 /// The packet as the other side reads it; its length is within the sender's limit.
 #[track_caller]
-fn sent(sender: &Gossip, packet: &Packet) -> Message {
-    let bytes = wire::encode(packet);
+fn sent(sender: &Gossip, packet: &[u8]) -> Message {
     let limit = sender.config.max_payload_size;
-    assert!(bytes.len() <= limit, "a packet of {} bytes, the limit is {limit}", bytes.len());
-    let decoded = wire::decode(&bytes, &sender.config.limits.decode).unwrap();
-    assert_eq!((&decoded.packet, decoded.skipped_entries), (packet, 0));
+    assert!(packet.len() <= limit, "a packet of {} bytes, the limit is {limit}", packet.len());
+    read(packet)
+}
+
+#[track_caller]
+fn read(packet: &[u8]) -> Message {
+    let decoded = wire::decode(packet, &DecodeLimits::default()).unwrap();
+    assert_eq!(decoded.skipped_entries, 0);
     decoded.packet.message
 }
 
@@ -102,8 +107,8 @@ fn digest_of(entries: impl IntoIterator<Item = NodeDigest>) -> Digest {
     Digest { entries: entries.into_iter().collect(), partial: false }
 }
 
-fn of_synack(packet: Packet) -> (Digest, Delta) {
-    let Message::SynAck { digest, delta } = packet.message else { panic!("{packet:?}") };
+fn of_synack(packet: Bytes) -> (Digest, Delta) {
+    let Message::SynAck { digest, delta } = read(&packet) else { panic!("{packet:?}") };
     (digest, delta)
 }
 
@@ -150,12 +155,12 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     let (mut a, mut b) = (node("a"), node("b"));
     own_set(&mut a, "k", "v");
     exchange(1, &mut a, &mut b);
-    let Message::Syn { digest } = a.syn(at(2), id("b", 1).gossip_advertise_addr()).message else { panic!() };
+    let Message::Syn { digest } = read(&a.syn(at(2), id("b", 1).gossip_advertise_addr())) else { panic!() };
     let (digest, delta) = of_synack(answer_syn(&mut b, at(2), &digest, ours(&id("a", 1))));
     assert_eq!(delta, Delta::default());
     let (ack, told_version) =
         answer_syn_ack(&mut a, at(2), id("b", 1).gossip_advertise_addr(), &digest, &delta, ours(&id("b", 1)));
-    assert_eq!((ack.message, told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
+    assert_eq!((read(&ack), told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use core::fmt;
 use crate::digest::Subjects;
 use crate::limits::DecodeLimits;
 use crate::wire::entry::{DeltaReader, DigestReader, Known};
-use crate::wire::reader::{Fields, Value};
+use crate::wire::reader::{Value, read_fields};
 use crate::wire::{Message, Packet, tag};
 
 /// A packet, and how much of it was left out.
@@ -112,8 +112,8 @@ pub(crate) fn decode_known(
     let mut cluster_id: Arc<str> = Arc::default();
     let mut protocol_revision = 0;
     let mut body: Option<Body> = None;
-    for field in Fields::of("PacketPb", bytes) {
-        match field? {
+    read_fields("PacketPb", bytes, |tag, value| {
+        match (tag, value) {
             (tag::packet::CLUSTER_ID, Value::Bytes(text)) => cluster_id = read_cluster_id(text, limits)?,
             (arm @ tag::packet::SYN..=tag::packet::BAD_CLUSTER, Value::Bytes(bytes)) => {
                 // As protobuf has it: the last arm of a oneof counts, and the same arm again adds to it.
@@ -126,7 +126,8 @@ pub(crate) fn decode_known(
             }
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     let (message, subjects, skipped_entries) = body.ok_or(DecodeError::NoMessage)?.finish()?;
     Ok((Decoded { packet: Packet { cluster_id, protocol_revision, message }, skipped_entries }, subjects))
 }
@@ -150,8 +151,8 @@ impl Body {
             tag::packet::ACK => ("AckPb", false, true),
             _ => ("BadClusterPb", false, false),
         };
-        for field in Fields::of(name, bytes) {
-            match field? {
+        read_fields(name, bytes, |tag, value| {
+            match (tag, value) {
                 (tag::message::DIGEST, Value::Bytes(digest)) if has_digest => {
                     self.digest.read(digest, limits, known)?
                 }
@@ -160,8 +161,8 @@ impl Body {
                 (tag::message::DELTA, _) if has_delta => return Err(DecodeError::NotProtobuf { message: name }),
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn finish(self) -> Result<(Message, Subjects, usize), DecodeError> {

@@ -2,13 +2,16 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use bytes::Bytes;
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
-use crate::digest::{Digest, NodeDigest};
+use crate::digest::NodeDigest;
 use crate::id::{Address, NodeId};
-use crate::wire::{Message, Packet, size, tag};
+use crate::wire::encoded_digest::EncodedDigest;
+use crate::wire::size::MessageLen;
+use crate::wire::{Message, MessageKind, Packet, size, tag};
 
 /// The packet's bytes, without the length that stands before them on a stream (see [`frame`](super::frame)).
 ///
@@ -16,21 +19,63 @@ use crate::wire::{Message, Packet, size, tag};
 /// exactly [`Packet::encoded_len`] bytes.
 #[must_use]
 pub fn encode(packet: &Packet) -> Bytes {
-    let message_len = size::message_len_of(&packet.message);
-    let packet_len = size::packet_len_of(&packet.cluster_id, packet.protocol_revision, message_len);
-    let mut out = Writer(Vec::with_capacity(packet_len));
-    out.string(tag::packet::CLUSTER_ID, &packet.cluster_id);
+    let Packet { cluster_id, protocol_revision, message } = packet;
+    let encode = |message| encode_outgoing(cluster_id, *protocol_revision, message);
+    match message {
+        Message::Syn { digest } => encode(Outgoing::Syn(&digest.into())),
+        Message::SynAck { digest, delta } => encode(Outgoing::SynAck(&digest.into(), delta)),
+        Message::Ack { delta } => encode(Outgoing::Ack(delta)),
+        Message::BadCluster => encode(Outgoing::BadCluster),
+    }
+}
+
+/// A message to be sent, its digest written already.
+#[derive(Clone, Copy)]
+pub(crate) enum Outgoing<'a> {
+    Syn(&'a EncodedDigest),
+    SynAck(&'a EncodedDigest, &'a Delta),
+    Ack(&'a Delta),
+    BadCluster,
+}
+
+impl Outgoing<'_> {
+    pub(crate) fn kind(self) -> MessageKind {
+        match self {
+            Outgoing::Syn(_) => MessageKind::Syn,
+            Outgoing::SynAck(..) => MessageKind::SynAck,
+            Outgoing::Ack(_) => MessageKind::Ack,
+            Outgoing::BadCluster => MessageKind::BadCluster,
+        }
+    }
+
+    fn len(self) -> MessageLen {
+        match self {
+            Outgoing::Syn(digest) => MessageLen::Syn { digest: digest.len() },
+            Outgoing::SynAck(digest, delta) => {
+                MessageLen::SynAck { digest: digest.len(), delta: size::delta_len_of(delta) }
+            }
+            Outgoing::Ack(delta) => MessageLen::Ack { delta: size::delta_len_of(delta) },
+            Outgoing::BadCluster => MessageLen::BadCluster,
+        }
+    }
+}
+
+/// The bytes of a packet of this cluster with this message.
+pub(crate) fn encode_outgoing(cluster_id: &str, protocol_revision: u32, message: Outgoing<'_>) -> Bytes {
+    let message_len = message.len();
+    let mut out = Writer::with_capacity(size::packet_len_of(cluster_id, protocol_revision, message_len));
+    out.string(tag::packet::CLUSTER_ID, cluster_id);
     out.nested(message_len.tag(), message_len.body_len());
-    match &packet.message {
-        Message::Syn { digest } => out.digest(digest),
-        Message::SynAck { digest, delta } => {
-            out.digest(digest);
+    match message {
+        Outgoing::Syn(digest) => digest.write_to(&mut out),
+        Outgoing::SynAck(digest, delta) => {
+            digest.write_to(&mut out);
             out.delta(delta);
         }
-        Message::Ack { delta } => out.delta(delta),
-        Message::BadCluster => {}
+        Outgoing::Ack(delta) => out.delta(delta),
+        Outgoing::BadCluster => {}
     }
-    out.uint(tag::packet::PROTOCOL_REVISION, packet.protocol_revision.into());
+    out.uint(tag::packet::PROTOCOL_REVISION, protocol_revision.into());
     Bytes::from(out.0)
 }
 
@@ -41,7 +86,7 @@ pub(crate) fn encode_node_id(
     gossip_advertise_addr: &Address,
     tls_name: Option<&str>,
 ) -> Box<[u8]> {
-    let mut out = Writer(Vec::new());
+    let mut out = Writer::default();
     out.string(tag::node_id::NAME, name);
     out.uint(tag::node_id::GENERATION_ID, generation_id);
     out.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(gossip_advertise_addr));
@@ -51,18 +96,25 @@ pub(crate) fn encode_node_id(
     out.0.into_boxed_slice()
 }
 
-struct Writer(Vec<u8>);
+/// Fields, one after the other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Writer(Vec<u8>);
 
 impl Writer {
-    fn digest(&mut self, digest: &Digest) {
-        self.nested(tag::message::DIGEST, size::digest_len_of(digest));
-        for entry in &digest.entries {
-            self.node_digest(entry);
-        }
-        self.uint(tag::digest::PARTIAL, digest.partial.into());
+    pub(super) fn with_capacity(bytes: usize) -> Writer {
+        Writer(Vec::with_capacity(bytes))
     }
 
-    fn node_digest(&mut self, entry: &NodeDigest) {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds what another one has written.
+    pub(super) fn copy(&mut self, other: &Writer, range: Range<usize>) {
+        self.0.extend_from_slice(other.0.get(range).unwrap_or_default());
+    }
+
+    pub(super) fn node_digest(&mut self, entry: &NodeDigest) {
         self.nested(tag::digest::NODE_DIGESTS, size::node_digest_body_len(entry));
         self.node_id(tag::node_digest::NODE_ID, &entry.node_id);
         self.uint(tag::node_digest::HEARTBEAT, entry.heartbeat);
@@ -106,7 +158,7 @@ impl Writer {
     }
 
     /// Opens a nested message: it is there even when its body is empty.
-    fn nested(&mut self, tag: u32, body_len: usize) {
+    pub(super) fn nested(&mut self, tag: u32, body_len: usize) {
         self.varint(u64::from(tag) << 3 | LENGTH_DELIMITED);
         self.varint(body_len as u64);
     }
@@ -120,7 +172,7 @@ impl Writer {
     }
 
     /// An integer's field; a zero is left out.
-    fn uint(&mut self, tag: u32, value: u64) {
+    pub(super) fn uint(&mut self, tag: u32, value: u64) {
         if value != 0 {
             self.optional(tag, Some(value));
         }

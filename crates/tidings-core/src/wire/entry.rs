@@ -17,7 +17,7 @@ use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
 use crate::wire::decode::uint32;
 use crate::wire::generated::{KeyValueUpdatePb, NodeIdPb, VersionStatusEnumPb};
-use crate::wire::reader::{Fields, Value};
+use crate::wire::reader::{Value, read_fields};
 use crate::wire::{DecodeError, tag};
 
 /// Gives the id of an encoded form, and who it is, if it is known already.
@@ -39,8 +39,8 @@ pub(super) struct DigestReader {
 
 impl DigestReader {
     pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
-        for field in Fields::of("DigestPb", bytes) {
-            match field? {
+        read_fields("DigestPb", bytes, |tag, value| {
+            match (tag, value) {
                 (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => {
                     if self.digest.entries.is_empty() {
                         self.expect_entries(bytes.len() / entry.len().max(MIN_ENTRY_LEN), limits);
@@ -53,8 +53,8 @@ impl DigestReader {
                 }
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Makes room for as many entries as there are if all are as long as the first one.
@@ -106,14 +106,14 @@ pub(super) struct DeltaReader {
 
 impl DeltaReader {
     pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
-        for field in Fields::of("DeltaPb", bytes) {
-            match field? {
+        read_fields("DeltaPb", bytes, |tag, value| {
+            match (tag, value) {
                 (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => self.read_node_delta(node_delta, limits)?,
                 (tag::delta::NODE_DELTAS, _) => return Err(DecodeError::NotProtobuf { message: "DeltaPb" }),
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
@@ -140,14 +140,14 @@ impl DeltaReader {
     ) -> Result<(), DecodeError> {
         let mut above = node_delta.from_version_excluded;
         let mut ended = false;
-        for field in Fields::of("NodeDeltaPb", bytes) {
-            let (tag::node_delta::KEY_VALUES, Value::Bytes(update)) = field? else {
-                continue;
+        read_fields("NodeDeltaPb", bytes, |tag, value| {
+            let (tag::node_delta::KEY_VALUES, Value::Bytes(update)) = (tag, value) else {
+                return Ok(());
             };
             if ended || self.key_values >= limits.max_key_values {
                 ended = true;
                 self.skipped += 1;
-                continue;
+                return Ok(());
             }
             match key_value(parse("KeyValueUpdatePb", update)?, limits).filter(|update| update.version > above) {
                 Some(update) => {
@@ -160,7 +160,8 @@ impl DeltaReader {
                     self.skipped += 1;
                 }
             }
-        }
+            Ok(())
+        })?;
         if ended {
             node_delta.max_version = None;
         }
@@ -178,8 +179,8 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
     let mut node_id_pb = None;
     let (mut from_version_excluded, mut last_gc_version) = (0, 0);
     let (mut max_version, mut sender_complete_version) = (None, None);
-    for field in Fields::of("NodeDeltaPb", bytes) {
-        match field? {
+    read_fields("NodeDeltaPb", bytes, |tag, value| {
+        match (tag, value) {
             (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => {
                 let node_id: &mut NodeIdPb = node_id_pb.get_or_insert_default();
                 node_id.merge(bytes).map_err(|_| DecodeError::NotProtobuf { message: "NodeIdPb" })?;
@@ -197,7 +198,8 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
             }
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     let versions = [Some(from_version_excluded), Some(last_gc_version), max_version, sender_complete_version];
     if !versions.into_iter().flatten().all(in_range) {
         return Ok(None);
@@ -221,8 +223,8 @@ fn node_digest(
     let mut id = IdBytes::None;
     let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
     let (mut complete_version, mut released_version) = (None, None);
-    for field in Fields::of("NodeDigestPb", bytes) {
-        match field? {
+    read_fields("NodeDigestPb", bytes, |tag, value| {
+        match (tag, value) {
             (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => id.add(bytes),
             (tag::node_digest::HEARTBEAT, Value::Varint(value)) => heartbeat = value,
             (tag::node_digest::LAST_GC_VERSION, Value::Varint(value)) => last_gc_version = value,
@@ -236,7 +238,8 @@ fn node_digest(
             }
             _ => {}
         }
-    }
+        Ok(())
+    })?;
     let node_id = id.node_id(limits, known)?;
     let numbers = [heartbeat, last_gc_version, max_version];
     if !numbers.into_iter().chain(complete_version).chain(released_version).all(in_range) {

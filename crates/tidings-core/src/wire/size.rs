@@ -63,7 +63,7 @@ impl MessageLen {
 }
 
 /// The lengths of a message's parts.
-pub(super) fn message_len_of(message: &Message) -> MessageLen {
+fn message_len_of(message: &Message) -> MessageLen {
     match message {
         Message::Syn { digest } => MessageLen::Syn { digest: digest_len_of(digest) },
         Message::SynAck { digest, delta } => {
@@ -79,7 +79,7 @@ pub(crate) fn digest_len(node_digests_len: usize, partial: bool) -> usize {
     node_digests_len + uint_len(tag::digest::PARTIAL, partial.into())
 }
 
-pub(super) fn digest_len_of(digest: &Digest) -> usize {
+fn digest_len_of(digest: &Digest) -> usize {
     digest_len(digest.entries.iter().map(node_digest_len).sum(), digest.partial)
 }
 

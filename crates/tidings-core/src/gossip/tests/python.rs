@@ -71,7 +71,7 @@ fn a_python_relay_fills_no_holes_and_the_owner_does() {
     a.apply(at(1), &whole(&owner, vec![set("x", "1", 9)]), python(&relay));
     assert_eq!(keys(&a, &owner), "x=1");
     let shown = |a: &mut Gossip, to: &NodeId| {
-        let Message::Syn { digest } = a.syn(at(1), to.gossip_advertise_addr()).message else { panic!() };
+        let Message::Syn { digest } = read(&a.syn(at(1), to.gossip_advertise_addr())) else { panic!() };
         let entry = digest.entries.into_iter().find(|entry| entry.node_id == owner).unwrap();
         (entry.max_version, entry.complete_version)
     };
@@ -101,7 +101,7 @@ fn a_farewell_crosses_a_python_relay_and_is_no_key_of_the_users() {
 /// What the Python node "owner" answers to a Syn of `a` at this address, knowing what the Syn's digest shows of it.
 fn answer_of_owner(a: &mut Gossip, dialled: &Address, key_values: &[KeyValueUpdate], last_gc_version: u64) -> Delta {
     let owner = id("owner", 1);
-    let Message::Syn { digest } = a.syn(at(9), dialled).message else { panic!() };
+    let Message::Syn { digest } = read(&a.syn(at(9), dialled)) else { panic!() };
     let shown = digest.entries.iter().find(|entry| entry.node_id == owner);
     let (shown, shown_gc) = shown.map_or((0, 0), |entry| (entry.max_version, entry.last_gc_version));
     let from = if shown_gc < last_gc_version && shown < last_gc_version { 0 } else { shown };

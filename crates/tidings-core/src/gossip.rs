@@ -260,12 +260,12 @@ impl Gossip {
     fn digest(&self, at: Moment, reader: Reader<'_>) -> EncodedDigest {
         // Behind an address of no known node, a seed's other name say, may be any of them.
         let may_be_anyone = match reader {
-            Reader::At(address) => !self.membership.iter().any(|(id, _)| id.gossip_advertise_addr() == address),
+            Reader::At(address) => self.membership.at(address).next().is_none(),
             Reader::Node(_) => false,
         };
         let mut digest = EncodedDigest::new(&self.own_entry(), self.membership.len());
         for (id, peer) in told_of(&self.membership, &self.config, at) {
-            let to_owner = match reader {
+            let to_owner = || match reader {
                 Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
             };

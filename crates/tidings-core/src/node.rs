@@ -397,8 +397,7 @@ impl Node {
 
     /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
     fn tls_name_at(&self, address: &Address) -> Option<String> {
-        let peers = self.gossip.membership.iter();
-        let peers = peers.filter(|(id, peer)| id.gossip_advertise_addr() == address && !peer.is_superseded());
+        let peers = self.gossip.membership.at(address).filter(|(_, peer)| !peer.is_superseded());
         let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
         id.tls_name().map(String::from)
     }
@@ -473,8 +472,7 @@ impl Node {
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
-        let mut known =
-            self.gossip.membership.iter().filter(|(id, _)| id.gossip_advertise_addr() == dialled).peekable();
+        let mut known = self.gossip.membership.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }

@@ -80,9 +80,9 @@ impl World {
         };
         let claim = claim_of(&delta, Sender { id: node, protocol_revision: 1 });
         let (membership, mut env) = self.env();
-        let state = Arc::make_mut(&mut membership.get_mut(node).unwrap().state);
-        state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new());
-        membership.refresh(&mut env, node);
+        let (position, _, peer) = membership.peers.get_full_mut(node).unwrap();
+        peer.change_state(|state| state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new()));
+        membership.refresh(&mut env, position);
         self.membership.check().unwrap();
     }
 

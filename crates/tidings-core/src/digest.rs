@@ -72,6 +72,7 @@ impl Subjects {
 
     /// Takes note of the next entry, unless an earlier one is about the same node. (A stranger has no place here by
     /// which to tell; it counts as new.)
+    #[inline]
     pub(crate) fn push(&mut self, subject: Subject) -> bool {
         let number = self.of_entries.len();
         let place = match subject {

@@ -304,20 +304,24 @@ impl Gossip {
         let known_of_own = subjects.entry_of_reader(digest);
         let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
         let is_told_of = |peer: &Peer| !peer.is_scheduled_for_deletion(at.now, &self.config);
-        let own = (own_id, &**self.own.state(), known_of_own, self.released, true);
-        let others = self.membership.iter().enumerate();
-        let others = others.filter(|(_, (id, peer))| *id != reader.id && is_told_of(peer));
-        let others = others.map(|(position, (id, peer))| {
-            (id, &*peer.state, subjects.entry_of_peer(digest, position), released_by(peer), false)
-        });
-        let news: Vec<News<'_>> = core::iter::once(own)
-            .chain(others)
-            .filter(|(_, _, known, ..)| !digest.partial || known.is_some())
-            .filter_map(|(node_id, state, known, released, is_owner)| {
-                let news = news_of(node_id, state, known)?;
-                if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
-            })
-            .collect();
+        let bound = |news, known, released: Option<u64>, is_owner| {
+            if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
+        };
+        let mut news: Vec<News<'_>> = Vec::new();
+        if !digest.partial || known_of_own.is_some() {
+            let own = news_of(own_id, self.own.state(), known_of_own);
+            news.extend(own.and_then(|own| bound(own, known_of_own, self.released, true)));
+        }
+        for (position, (id, peer)) in self.membership.iter().enumerate() {
+            let known = subjects.entry_of_peer(digest, position);
+            if (digest.partial && known.is_none()) || !is_told_of(peer) {
+                continue;
+            }
+            // Its own news the reader knows best.
+            if let Some(of_peer) = news_of(id, &peer.state, known).filter(|_| id != reader.id) {
+                news.extend(bound(of_peer, known, released_by(peer), false));
+            }
+        }
         let packed = delta::pack(&news, room, &mut self.random);
         self.stats.deltas_truncated += packed.truncated;
         packed

@@ -543,7 +543,7 @@ struct Encoded<'a>(&'a [u8]);
 impl Hash for Encoded<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // As the id itself does.
-        self.0.hash(state);
+        state.write(self.0);
     }
 }
 

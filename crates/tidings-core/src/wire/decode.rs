@@ -156,7 +156,7 @@ impl Body {
                 (tag::message::DIGEST, Value::Bytes(digest)) if has_digest => {
                     self.digest.read(digest, limits, known)?
                 }
-                (tag::message::DELTA, Value::Bytes(delta)) if has_delta => self.delta.read(delta, limits)?,
+                (tag::message::DELTA, Value::Bytes(delta)) if has_delta => self.delta.read(delta, limits, known)?,
                 (tag::message::DIGEST, _) if has_digest => return Err(DecodeError::NotProtobuf { message: name }),
                 (tag::message::DELTA, _) if has_delta => return Err(DecodeError::NotProtobuf { message: name }),
                 _ => {}

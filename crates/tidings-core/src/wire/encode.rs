@@ -79,21 +79,27 @@ pub(crate) fn encode_outgoing(cluster_id: &str, protocol_revision: u32, message:
     Bytes::from(out.0)
 }
 
-/// The body of a NodeIdPb of these parts. An id makes it once and keeps it.
+/// A NodeIdPb of these parts as a field, and where in it the message itself begins. An id makes it once and keeps it.
 pub(crate) fn encode_node_id(
     name: &str,
     generation_id: u64,
     gossip_advertise_addr: &Address,
     tls_name: Option<&str>,
-) -> Box<[u8]> {
+) -> (Box<[u8]>, usize) {
+    const _: () = assert!(tag::node_digest::NODE_ID == tag::node_delta::NODE_ID);
     let mut out = Writer::default();
+    out.nested(
+        tag::node_digest::NODE_ID,
+        size::node_id_body_len(name, generation_id, gossip_advertise_addr, tls_name.unwrap_or_default()),
+    );
+    let begin = out.len();
     out.string(tag::node_id::NAME, name);
     out.uint(tag::node_id::GENERATION_ID, generation_id);
     out.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(gossip_advertise_addr));
     out.string(tag::address::HOST, gossip_advertise_addr.host());
     out.uint(tag::address::PORT, gossip_advertise_addr.port().into());
     out.string(tag::node_id::TLS_NAME, tls_name.unwrap_or_default());
-    out.0.into_boxed_slice()
+    (out.0.into_boxed_slice(), begin)
 }
 
 /// Fields, one after the other.
@@ -115,14 +121,15 @@ impl Writer {
     }
 
     pub(super) fn node_digest(&mut self, entry: &NodeDigest) {
-        self.nested(tag::digest::NODE_DIGESTS, size::node_digest_body_len(entry));
-        self.node_id(tag::node_digest::NODE_ID, &entry.node_id);
+        let begin = self.open(tag::digest::NODE_DIGESTS);
+        self.node_id(&entry.node_id);
         self.uint(tag::node_digest::HEARTBEAT, entry.heartbeat);
         self.uint(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version);
         self.uint(tag::node_digest::MAX_VERSION, entry.max_version);
         self.optional(tag::node_digest::COMPLETE_VERSION, entry.complete_version);
         self.uint(tag::node_digest::PROTOCOL_REVISION, entry.protocol_revision.into());
         self.optional(tag::node_digest::RELEASED_VERSION, entry.released_version);
+        self.close(begin);
     }
 
     fn delta(&mut self, delta: &Delta) {
@@ -134,7 +141,7 @@ impl Writer {
 
     fn node_delta(&mut self, node_delta: &NodeDelta) {
         self.nested(tag::delta::NODE_DELTAS, size::node_delta_body_len(node_delta));
-        self.node_id(tag::node_delta::NODE_ID, &node_delta.node_id);
+        self.node_id(&node_delta.node_id);
         self.uint(tag::node_delta::FROM_VERSION_EXCLUDED, node_delta.from_version_excluded);
         self.uint(tag::node_delta::LAST_GC_VERSION, node_delta.last_gc_version);
         for update in &node_delta.key_values {
@@ -152,12 +159,31 @@ impl Writer {
         self.uint(tag::key_value::STATUS, size::status_number(update.status));
     }
 
-    fn node_id(&mut self, tag: u32, node_id: &NodeId) {
-        self.nested(tag, node_id.encoded().len());
-        self.0.extend_from_slice(node_id.encoded());
+    fn node_id(&mut self, node_id: &NodeId) {
+        self.0.extend_from_slice(node_id.encoded_field());
     }
 
-    /// Opens a nested message: it is there even when its body is empty.
+    /// Opens a nested message that is nearly always shorter than 128 bytes, so that its length is one byte. Gives where
+    /// it begins, for [`Writer::close`].
+    fn open(&mut self, tag: u32) -> usize {
+        self.nested(tag, 0);
+        self.len()
+    }
+
+    fn close(&mut self, begin: usize) {
+        let len = self.len() - begin;
+        match (u8::try_from(len), self.0.get_mut(begin - 1)) {
+            (Ok(short @ ..0x80), Some(place)) => *place = short,
+            _ => {
+                let body = self.0.split_off(begin);
+                self.0.pop();
+                self.varint(len as u64);
+                self.0.extend_from_slice(&body);
+            }
+        }
+    }
+
+    /// Begins a nested message of this length: it is there even when its body is empty.
     pub(super) fn nested(&mut self, tag: u32, body_len: usize) {
         self.varint(u64::from(tag) << 3 | LENGTH_DELIMITED);
         self.varint(body_len as u64);
@@ -172,6 +198,7 @@ impl Writer {
     }
 
     /// An integer's field; a zero is left out.
+    #[inline]
     pub(super) fn uint(&mut self, tag: u32, value: u64) {
         if value != 0 {
             self.optional(tag, Some(value));
@@ -179,6 +206,7 @@ impl Writer {
     }
 
     /// An optional integer's field; a zero that is there is written.
+    #[inline]
     fn optional(&mut self, tag: u32, value: Option<u64>) {
         if let Some(value) = value {
             self.varint(u64::from(tag) << 3 | VARINT);
@@ -186,6 +214,7 @@ impl Writer {
         }
     }
 
+    #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "the low seven bits are what is wanted")]
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {

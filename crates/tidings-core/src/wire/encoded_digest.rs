@@ -17,10 +17,13 @@ pub(crate) struct EncodedDigest {
     partial: bool,
 }
 
+/// By so much another entry may well be longer than the own one.
+const MAX_NUMBER_LEN: usize = 10;
+
 impl EncodedDigest {
     /// A digest of one entry, the sender's own, with room for so many others.
     pub(crate) fn new(own: &NodeDigest, others: usize) -> EncodedDigest {
-        let len = size::node_digest_len(own);
+        let len = size::node_digest_len(own) + MAX_NUMBER_LEN;
         let entries = Writer::with_capacity(len * (others + 1));
         let mut digest = EncodedDigest { entries, ends: Vec::with_capacity(others + 1), partial: false };
         digest.push(own);

@@ -2,6 +2,7 @@
 //!
 //! One entry at a time is a generated type, so that a packet of empty entries costs no memory.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -16,7 +17,7 @@ use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
 use crate::wire::decode::uint32;
-use crate::wire::generated::{KeyValueUpdatePb, NodeIdPb, VersionStatusEnumPb};
+use crate::wire::generated::NodeIdPb;
 use crate::wire::reader::{Value, read_fields};
 use crate::wire::{DecodeError, tag};
 
@@ -105,10 +106,12 @@ pub(super) struct DeltaReader {
 }
 
 impl DeltaReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         read_fields("DeltaPb", bytes, |tag, value| {
             match (tag, value) {
-                (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => self.read_node_delta(node_delta, limits)?,
+                (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => {
+                    self.read_node_delta(node_delta, limits, known)?
+                }
                 (tag::delta::NODE_DELTAS, _) => return Err(DecodeError::NotProtobuf { message: "DeltaPb" }),
                 _ => {}
             }
@@ -116,12 +119,12 @@ impl DeltaReader {
         })
     }
 
-    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         if self.delta.node_deltas.len() >= limits.max_node_deltas {
             self.skipped += 1;
             return Ok(());
         }
-        let Some(mut node_delta) = node_delta_header(bytes, limits)? else {
+        let Some(mut node_delta) = node_delta_header(bytes, limits, known)? else {
             self.skipped += 1;
             return Ok(());
         };
@@ -149,7 +152,7 @@ impl DeltaReader {
                 self.skipped += 1;
                 return Ok(());
             }
-            match key_value(parse("KeyValueUpdatePb", update)?, limits).filter(|update| update.version > above) {
+            match key_value(update, limits)?.filter(|update| update.version > above) {
                 Some(update) => {
                     above = update.version;
                     self.key_values += 1;
@@ -175,16 +178,13 @@ impl DeltaReader {
 }
 
 /// A node delta without its key-values; `None` when it is wrong.
-fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeDelta>, DecodeError> {
-    let mut node_id_pb = None;
+fn node_delta_header(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDelta>, DecodeError> {
+    let mut id = Cow::Borrowed(&[][..]);
     let (mut from_version_excluded, mut last_gc_version) = (0, 0);
     let (mut max_version, mut sender_complete_version) = (None, None);
     read_fields("NodeDeltaPb", bytes, |tag, value| {
         match (tag, value) {
-            (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => {
-                let node_id: &mut NodeIdPb = node_id_pb.get_or_insert_default();
-                node_id.merge(bytes).map_err(|_| DecodeError::NotProtobuf { message: "NodeIdPb" })?;
-            }
+            (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
             (tag::node_delta::FROM_VERSION_EXCLUDED, Value::Varint(version)) => from_version_excluded = version,
             (tag::node_delta::LAST_GC_VERSION, Value::Varint(version)) => last_gc_version = version,
             (tag::node_delta::MAX_VERSION, Value::Varint(version)) => max_version = Some(version),
@@ -200,11 +200,12 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
         }
         Ok(())
     })?;
+    let node_id = find_node_id(&id, limits, known)?;
     let versions = [Some(from_version_excluded), Some(last_gc_version), max_version, sender_complete_version];
     if !versions.into_iter().flatten().all(in_range) {
         return Ok(None);
     }
-    Ok(node_id(node_id_pb, limits).map(|node_id| NodeDelta {
+    Ok(node_id.map(|(node_id, _)| NodeDelta {
         node_id,
         from_version_excluded,
         last_gc_version,
@@ -220,12 +221,12 @@ fn node_digest(
     limits: &DecodeLimits,
     known: Known<'_>,
 ) -> Result<Option<(NodeDigest, Subject)>, DecodeError> {
-    let mut id = IdBytes::None;
+    let mut id = Cow::Borrowed(&[][..]);
     let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
     let (mut complete_version, mut released_version) = (None, None);
     read_fields("NodeDigestPb", bytes, |tag, value| {
         match (tag, value) {
-            (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => id.add(bytes),
+            (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
             (tag::node_digest::HEARTBEAT, Value::Varint(value)) => heartbeat = value,
             (tag::node_digest::LAST_GC_VERSION, Value::Varint(value)) => last_gc_version = value,
             (tag::node_digest::MAX_VERSION, Value::Varint(value)) => max_version = value,
@@ -240,7 +241,7 @@ fn node_digest(
         }
         Ok(())
     })?;
-    let node_id = id.node_id(limits, known)?;
+    let node_id = find_node_id(&id, limits, known)?;
     let numbers = [heartbeat, last_gc_version, max_version];
     if !numbers.into_iter().chain(complete_version).chain(released_version).all(in_range) {
         return Ok(None);
@@ -259,43 +260,32 @@ fn node_digest(
     }))
 }
 
-/// An id's encoded form: in one piece nearly always; protobuf allows several, which are one when put together.
-enum IdBytes<'a> {
-    None,
-    One(&'a [u8]),
-    Several(Vec<u8>),
-}
-
-impl<'a> IdBytes<'a> {
-    fn add(&mut self, bytes: &'a [u8]) {
-        *self = match core::mem::replace(self, IdBytes::None) {
-            IdBytes::None => IdBytes::One(bytes),
-            IdBytes::One(first) => IdBytes::Several([first, bytes].concat()),
-            IdBytes::Several(mut all) => {
-                all.extend_from_slice(bytes);
-                IdBytes::Several(all)
-            }
-        };
-    }
-
-    /// The id, and who it is; `None` when it is missing or wrong.
-    fn node_id(&self, limits: &DecodeLimits, known: Known<'_>) -> Result<Option<(NodeId, Subject)>, DecodeError> {
-        let bytes: &[u8] = match self {
-            IdBytes::None => return Ok(None),
-            IdBytes::One(bytes) => bytes,
-            IdBytes::Several(bytes) => bytes,
-        };
-        if let Some(found) = known(bytes) {
-            return Ok(Some(found));
-        }
-        let node_id = node_id(Some(parse("NodeIdPb", bytes)?), limits);
-        // Another encoder may have written a known id in another way.
-        Ok(node_id.map(|node_id| known(node_id.encoded()).unwrap_or((node_id, Subject::Stranger))))
+/// Adds to an id's encoded form. It comes in one piece nearly always; protobuf allows several, which are one when put
+/// together.
+fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
+    if encoded.is_empty() {
+        *encoded = Cow::Borrowed(piece);
+    } else {
+        encoded.to_mut().extend_from_slice(piece);
     }
 }
 
-fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {
-    let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb?;
+/// The id of this encoded form, and who it is; `None` when it is missing or wrong.
+fn find_node_id(
+    encoded: &[u8],
+    limits: &DecodeLimits,
+    known: Known<'_>,
+) -> Result<Option<(NodeId, Subject)>, DecodeError> {
+    if let Some(found) = known(encoded) {
+        return Ok(Some(found));
+    }
+    let node_id = node_id(parse("NodeIdPb", encoded)?, limits);
+    // Another encoder may have written a known id in another way.
+    Ok(node_id.map(|node_id| known(node_id.encoded()).unwrap_or((node_id, Subject::Stranger))))
+}
+
+fn node_id(pb: NodeIdPb, limits: &DecodeLimits) -> Option<NodeId> {
+    let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb;
     let address = gossip_advertise_addr?;
     let port = u16::try_from(address.port).ok().filter(|port| *port != 0)?;
     let fits = |text: &String| text.len() <= limits.max_name_bytes;
@@ -305,18 +295,35 @@ fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {
     Some(NodeId::with_tls_name(name, generation_id, Address::new(address.host, port), Some(tls_name)))
 }
 
-fn key_value(pb: KeyValueUpdatePb, limits: &DecodeLimits) -> Option<KeyValueUpdate> {
-    let status = match VersionStatusEnumPb::try_from(pb.status).ok()? {
-        VersionStatusEnumPb::Set => ValueStatus::Set,
-        VersionStatusEnumPb::Deleted => ValueStatus::Deleted,
-        VersionStatusEnumPb::DeleteAfterTtl => ValueStatus::DeleteAfterTtl,
+/// A key-value; `None` when it is wrong.
+fn key_value(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<KeyValueUpdate>, DecodeError> {
+    const MESSAGE: &str = "KeyValueUpdatePb";
+    let wrong = || DecodeError::NotProtobuf { message: MESSAGE };
+    let text = |bytes| core::str::from_utf8(bytes).map_err(|_| wrong());
+    let (mut key, mut value, mut version, mut status) = ("", "", 0, 0);
+    read_fields(MESSAGE, bytes, |tag, field| {
+        match (tag, field) {
+            (tag::key_value::KEY, Value::Bytes(bytes)) => key = text(bytes)?,
+            (tag::key_value::VALUE, Value::Bytes(bytes)) => value = text(bytes)?,
+            (tag::key_value::VERSION, Value::Varint(number)) => version = number,
+            (tag::key_value::STATUS, Value::Varint(number)) => status = uint32(number),
+            (tag::key_value::KEY..=tag::key_value::STATUS, _) => return Err(wrong()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let status = match status {
+        0 => ValueStatus::Set,
+        1 => ValueStatus::Deleted,
+        2 => ValueStatus::DeleteAfterTtl,
+        _ => return Ok(None),
     };
-    if !in_range(pb.version) || pb.key.len() > limits.max_key_bytes || pb.value.len() > limits.max_value_bytes {
-        return None;
+    if !in_range(version) || key.len() > limits.max_key_bytes || value.len() > limits.max_value_bytes {
+        return Ok(None);
     }
     // A tombstone has no value, whatever the peer put there.
-    let value = if status == ValueStatus::Deleted { Arc::default() } else { Arc::from(pb.value) };
-    Some(KeyValueUpdate { key: Arc::from(pb.key), value, version: pb.version, status })
+    let value = if status == ValueStatus::Deleted { "" } else { value };
+    Ok(Some(KeyValueUpdate { key: Arc::from(key), value: Arc::from(value), version, status }))
 }
 
 fn in_range(version: u64) -> bool {

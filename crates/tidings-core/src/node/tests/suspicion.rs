@@ -1,6 +1,7 @@
 //! When a node suspects another, and when it has reason to be patient.
 
 use super::*;
+use crate::testing::hear;
 
 /// Three nodes that have known each other for long; from now on "c" cannot be reached.
 fn without_c(unreached: Outcome) -> Net {
@@ -41,12 +42,10 @@ fn who_is_heard_shortly_before_its_instant_lives() {
         }
         net.run_until(deadline);
     };
-    net.down.clear();
-    net.node("a").gossip.membership.get_mut(&id("c", 1)).unwrap().heartbeat -= 1;
-    let at = Moment { now: due - Duration::from_millis(1), active: due - Duration::from_millis(1) };
-    let heartbeat = net.node("a").gossip.membership.get(&id("c", 1)).unwrap().heartbeat + 1;
-    let (membership, mut env) = net.nodes.get_mut(&address("a")).unwrap().gossip.membership(at);
-    membership.hear(&mut env, &entry(&id("c", 1), heartbeat), true);
+    let at = due - Duration::from_millis(1);
+    let beat = net.node("a").gossip.membership.get(&id("c", 1)).unwrap().heartbeat + 1;
+    let (membership, mut env) = net.node("a").gossip.membership(Moment { now: at, active: at });
+    hear(membership, &mut env, &entry(&id("c", 1), beat), true);
     net.node("a").handle_timeout(due);
     assert_eq!(net.live("a").len(), 3);
     assert!(net.node("a").poll_timeout() > Some(due), "the timer is used up");

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidings_bench::count::{self, Operation};
-use tidings_bench::{Kind, Outcome};
+use tidings_bench::operations::Operation;
+use tidings_bench::{Kind, Outcome, count};
 use tidings_sim::{Fault, FaultKind, Latency, Scenario, Share, Who};
 
 /// tidings, chitchat and foca over the same simulated links.
@@ -159,11 +159,12 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
 
 /// Counts instructions, or says why that is not possible.
 pub(crate) fn count(args: &CountArgs) -> anyhow::Result<()> {
-    let operations = if args.only.is_empty() { Operation::all() } else { args.only.clone() };
+    let operations = if args.only.is_empty() { Operation::all() } else { &args.only[..] };
+    let this = std::env::current_exe()?;
     println!("{:<32} {:>6} {:>16} {:>16} {:>10}", "operation", "nodes", "instructions", "per node", "bytes");
     for nodes in &args.nodes {
-        for operation in &operations {
-            let counted = count::count(&args.valgrind, *operation, *nodes)?;
+        for operation in operations {
+            let counted = count::count(&args.valgrind, &this, *operation, *nodes)?;
             let (name, instructions) = (operation.to_string(), counted.instructions);
             let each = instructions / *nodes as f64;
             println!("{name:<32} {nodes:>6} {instructions:>16.0} {each:>16.0} {:>10}", counted.bytes);

@@ -47,7 +47,7 @@ fn crashes(scenario: &Scenario, random: &mut Random) -> anyhow::Result<Vec<(Inst
         let mut at = Instant::ZERO + fault.at;
         for node in fault.who.among(scenario.nodes, random) {
             crashes.push((at, node));
-            at = at + fault.stagger;
+            at += fault.stagger;
         }
     }
     crashes.sort_unstable();

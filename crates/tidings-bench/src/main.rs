@@ -13,7 +13,9 @@ fn main() -> ExitCode {
         cli::Command::Run(args) => cli::run(&args),
         cli::Command::Compare(args) => compare::run(&args),
         cli::Command::Count(args) => cli::count(&args),
-        cli::Command::Perform { operation, nodes, times } => operation.perform(nodes, times),
+        cli::Command::Perform { operation, nodes, times } => {
+            operation.perform(nodes, times).map(|bytes| println!("{bytes}"))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

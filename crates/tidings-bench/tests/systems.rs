@@ -24,9 +24,9 @@ fn with_crash(mut scenario: Scenario) -> Scenario {
 }
 
 fn build(kind: Kind, scenario: &Scenario) -> Box<dyn System> {
-    let mut system = kind.build(scenario, Random::from_seed(scenario.seed)).unwrap();
+    let mut system = kind.build(scenario, Random::from_seed(scenario.seed)).expect("the system can be set up");
     for _ in 0..scenario.nodes {
-        system.spawn().unwrap();
+        system.spawn().expect("a node starts");
     }
     system
 }

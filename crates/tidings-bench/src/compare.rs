@@ -1,27 +1,26 @@
 //! `compare`: several systems, sizes and losses side by side.
 
-use std::time::Instant;
-
+use anyhow::ensure;
 use tidings_bench::Outcome;
 
 use crate::cli::CompareArgs;
 
-/// Runs all of them, and prints the table.
+/// Runs all of them, and prints the table as they come. One that fails does not keep the others from running.
 pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<()> {
-    let mut outcomes = Vec::new();
+    let (mut outcomes, mut failures) = (Vec::new(), Vec::new());
+    println!("{HEADER}");
     for nodes in &args.nodes {
         for loss in &args.loss {
             for system in &args.systems {
-                let began = Instant::now();
-                let outcome = tidings_bench::run(*system, &args.shared.scenario(*nodes, *loss))?;
-                eprintln!("{nodes} nodes of {system}, loss {loss}: {:.0} s", began.elapsed().as_secs_f64());
-                outcomes.push(outcome);
+                match tidings_bench::run(*system, &args.shared.scenario(*nodes, *loss)) {
+                    Ok(outcome) => {
+                        println!("{}", row(&outcome));
+                        outcomes.push(outcome);
+                    }
+                    Err(error) => failures.push(format!("{nodes} nodes of {system}, loss {loss}: {error:#}")),
+                }
             }
         }
-    }
-    println!("{HEADER}");
-    for outcome in &outcomes {
-        println!("{}", row(outcome));
     }
     if args.json {
         println!();
@@ -29,6 +28,7 @@ pub(crate) fn run(args: &CompareArgs) -> anyhow::Result<()> {
             println!("{}", serde_json::to_string(outcome)?);
         }
     }
+    ensure!(failures.is_empty(), "{}", failures.join("; "));
     Ok(())
 }
 

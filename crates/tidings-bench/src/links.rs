@@ -13,14 +13,14 @@ pub struct Links {
     deliveries: Deliveries,
 }
 
-/// What became of the datagrams so far, repetitions left out.
+/// What became of the datagrams so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deliveries {
     /// How many were sent.
     pub sent: u64,
     /// How many were lost.
     pub lost: u64,
-    /// How many reached their receiver, whether it still ran or not.
+    /// How many a running node has received, repetitions included.
     pub arrived: u64,
     /// The shortest time one was on the way.
     pub shortest: Option<Duration>,

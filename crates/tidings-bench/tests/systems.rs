@@ -125,8 +125,11 @@ fn tidings_is_measured_as_tidings_sim_measures_it() {
 }
 
 #[test]
-fn other_faults_than_crashes_are_refused() {
+fn what_a_system_cannot_have_is_refused() {
     let mut scenario = with_crash(scenario(4, 0.0));
     scenario.faults[0].kind = FaultKind::Pause { duration: Duration::from_secs(1) };
     assert!(run(Kind::Foca, &scenario).unwrap_err().to_string().contains("allowed here: crash"));
+    scenario.faults.clear();
+    scenario.link.duplicate = 0.1;
+    assert!(run(Kind::Chitchat, &scenario).unwrap_err().to_string().contains("link.duplicate is 0.1"));
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use chitchat::{ChitchatConfig, ChitchatHandle, ChitchatId, FailureDetectorConfig, ProtocolVersion, spawn_chitchat};
 use tidings_core::Instant;
 use tidings_sim::{Random, Scenario, Traffic};
@@ -52,6 +52,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Cluster {
     pub(super) fn new(scenario: Scenario, mut random: Random, version: ProtocolVersion) -> anyhow::Result<Cluster> {
+        let duplicate = scenario.link.duplicate;
+        ensure!(
+            duplicate == 0.0,
+            "link.duplicate is {duplicate}, allowed with chitchat, whose packets cannot be copied: 0"
+        );
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build()?;
         let began = runtime.block_on(async { time::Instant::now() });
         Ok(Cluster {

@@ -99,10 +99,7 @@ impl Cluster {
     fn happen(&mut self, happening: Happening) -> anyhow::Result<()> {
         let (index, data) = match &happening {
             Happening::Timer { node, .. } | Happening::Announce { node } => (*node, &[][..]),
-            Happening::Packet { node, sent, data } => {
-                self.links.arrived(*sent, self.now);
-                (*node, &data[..])
-            }
+            Happening::Packet { node, data, .. } => (*node, &data[..]),
         };
         let Some(node) = self.nodes.get_mut(index).and_then(Option::as_mut) else { return Ok(()) };
         self.hash.update(&self.now.as_nanos().to_le_bytes());
@@ -110,7 +107,10 @@ impl Cluster {
         self.hash.update(data);
         let outcome = match happening {
             Happening::Timer { timer, .. } => node.handle_timer(timer, &mut self.runtime),
-            Happening::Packet { data, .. } => node.handle_data(&data, &mut self.runtime),
+            Happening::Packet { sent, data, .. } => {
+                self.links.arrived(sent, self.now);
+                node.handle_data(&data, &mut self.runtime)
+            }
             Happening::Announce { .. } => {
                 self.queue.push(self.now + self.interval, Happening::Announce { node: index });
                 if node.num_members() > 0 { Ok(()) } else { node.announce(Id::of(0), &mut self.runtime) }

@@ -113,7 +113,7 @@ impl Socket for AirSocket {
         let Some(to) = index_of(to) else { return Ok(SendOutcome { num_bytes_sent }) };
         let sent = self.clock.now();
         let mut air = lock(&self.air);
-        // An envelope cannot be copied, so that links which repeat packets do not repeat these.
+        // Links that repeat packets were refused.
         let [due, _] = air.links.send(sent, self.index, to, num_bytes_sent);
         if let (Some(due), Some(inbox)) = (due, air.inboxes.get(&to)) {
             // The socket of a node that has crashed is closed.

@@ -117,7 +117,7 @@ fn name(index: usize) -> String {
     format!("node-{index:05}")
 }
 
-/// Addresses on the loopback interface, so that what is sent to them goes nowhere else.
+/// Addresses on the loopback interface (of Linux, where it has all of 127.0.0.0/8): what is sent to them goes nowhere else.
 fn ip(index: usize) -> Ipv4Addr {
     let [.., high, low] = (index as u64).to_be_bytes();
     Ipv4Addr::new(127, 1, high, low)

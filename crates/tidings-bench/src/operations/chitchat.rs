@@ -297,3 +297,22 @@ impl Subject for Apply {
         self.next.as_mut().context("it is not prepared")?.exchange(&self.syn_ack)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_applies_the_answer_to_a_join_knows_all() {
+        let nodes = 100;
+        let mut apply = Apply::new(nodes).unwrap();
+        apply.prepare().unwrap();
+        apply.perform().unwrap();
+        let joiner = apply.next.unwrap();
+        let states = joiner.handle.with_chitchat(|node| {
+            let full = node.node_states().values().filter(|state| state.num_key_values() == KEYS);
+            full.count()
+        });
+        assert_eq!(joiner.runtime.block_on(states), nodes - 1);
+    }
+}

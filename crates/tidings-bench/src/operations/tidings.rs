@@ -266,3 +266,19 @@ impl Subject for Apply {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_applies_the_answer_to_a_join_knows_all() {
+        let nodes = 100;
+        let mut apply = Apply::new(nodes).unwrap();
+        apply.prepare().unwrap();
+        apply.perform().unwrap();
+        let joiner = apply.next.unwrap();
+        let keys = |index| joiner.node_state(&id(index)).map_or(0, |state| state.iter().count());
+        assert!((1..nodes).all(|index| keys(index) == KEYS));
+    }
+}

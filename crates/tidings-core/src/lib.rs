@@ -122,6 +122,8 @@ pub mod invariants;
 mod limits;
 mod membership;
 mod node;
+#[cfg(feature = "record")]
+pub mod record;
 mod rng;
 mod round;
 mod snapshot;

@@ -142,7 +142,7 @@ pub async fn a_full_recording_is_begun_anew<R: Runtime>() {
     }
     let former = played(&former);
     assert_eq!((former.end, former.unchecked), (End::Whole, 0));
-    let begins = Recording::new(&last).expect("a checkpoint").node().clone();
+    let begins = Recording::new(&last).expect("a checkpoint").start();
     assert_eq!(begins.node_state(first.id()), former.node.node_state(first.id()), "nothing is left out between");
     assert_same(&played(&last), &first);
     assert_eq!(fs::read_dir(&folder.0).expect("a folder").count(), 2, "no third file");

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::input::Input;
 use super::output::Output;
-use super::restore;
+use super::{replay, restore};
 use crate::node::Node;
 use crate::time::Instant;
 
@@ -178,10 +178,12 @@ impl<'a> Recording<'a> {
         Ok(Recording { bytes, at, records, steps: 0, node, pending: None, end: End::Whole })
     }
 
-    /// The node as it was when the recording began.
+    /// The node as it was when the recording began, drained, to be [fed](Step::feed) with the steps.
     #[must_use]
-    pub fn node(&self) -> &Node {
-        &self.node
+    pub fn start(&self) -> Node {
+        let mut node = self.node.clone();
+        replay::drain(&mut node);
+        node
     }
 
     /// The next step; `None`: there is none. See then how it [ends](Recording::end).

@@ -48,7 +48,7 @@ impl Step<'_> {
     }
 }
 
-fn drain(node: &mut Node) {
+pub(super) fn drain(node: &mut Node) {
     while node.poll_transmit().is_some() {}
     while node.poll_event().is_some() {}
 }
@@ -131,8 +131,7 @@ impl From<ReadError> for ReplayError {
 /// An output differs, or the recording cannot be read. One that is cut off at its end is played to there, and no error.
 pub fn replay(bytes: &[u8]) -> Result<Replayed, ReplayError> {
     let mut recording = Recording::new(bytes)?;
-    let mut node = recording.node().clone();
-    drain(&mut node);
+    let mut node = recording.start();
     let (mut steps, mut unchecked) = (0, 0);
     while let Some(step) = recording.next_step()? {
         let fed = step.feed(&mut node);

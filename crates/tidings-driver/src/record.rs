@@ -211,3 +211,67 @@ fn create(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::net::{Ipv4Addr, SocketAddr};
+    use std::process;
+
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use tidings_core::record::{End, replay};
+    use tidings_core::{Address, Config, Instant, Lifetime, NodeId};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::names::Names;
+    use crate::shared::{SharedSettings, Timeouts};
+
+    fn shared(node: Machine, recording: Recording) -> Shared {
+        let second = Duration::from_secs(1);
+        let timeouts =
+            Timeouts { connect: second, read: second, write: second, inbound: second, leave: second, shutdown: second };
+        let settings = SharedSettings {
+            local_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            names: Names::new(second, [], 0),
+            timeouts,
+            tls: None,
+            predicate: None,
+            event_buffer: 1,
+            recording: Some(recording),
+        };
+        Shared::new(node, Clock::start_now(), settings)
+    }
+
+    #[test]
+    fn a_disk_that_is_too_slow_leaves_a_gap_and_a_new_beginning() {
+        let folder = env::temp_dir().join(format!("tidings-record-gap-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let target = Target { path: folder.join("slow"), max_bytes: u64::MAX };
+        let config = Config::new(NodeId::new("a", 1, Address::new("127.0.0.1", 1)));
+        let mut node = machine(Node::new(config, Instant::ZERO, &mut ChaCha8Rng::seed_from_u64(1)).unwrap());
+        let mut file = RecordFile::create(target.clone(), &mut node).unwrap();
+        let shared = shared(node, file.recording());
+
+        // Nothing is written meanwhile. Each change is recorded as an input and as an event.
+        let value = |number: usize| format!("{number}{}", "x".repeat(60_000));
+        let mut buffered = 0;
+        for number in 0..MAX_BUFFERED / 60_000 {
+            shared.with_node(|node, now| node.set(now, "key", &value(number), Lifetime::Forever)).unwrap();
+            buffered = shared.recorder(|node| node.buffered().unwrap());
+        }
+        assert!((MAX_BUFFERED..MAX_BUFFERED + 300_000).contains(&buffered), "{buffered}");
+        file.write(&shared).unwrap();
+        assert_eq!(shared.counters.record_gaps.get(), 1);
+        shared.with_node(|node, now| node.set(now, "key", "after", Lifetime::Forever)).unwrap();
+        file.write(&shared).unwrap();
+        assert_eq!(shared.counters.record_gaps.get(), 1);
+
+        let [before, after] = [former(&target.path), target.path].map(|path| replay(&fs::read(path).unwrap()).unwrap());
+        let last = usize::try_from(before.steps).unwrap() - 1;
+        assert_eq!(before.node.get("key").as_deref(), Some(&*value(last)), "up to the gap");
+        assert_eq!((after.node.get("key").as_deref(), after.steps, after.end), (Some("after"), 1, End::Whole));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -9,8 +9,8 @@
 //!   wrote, the nodes' events. Its [`Report`] has the measurements.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
 //!
-//! - [`replay`] plays what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so that what went
-//!   wrong in production becomes a test.
+//! - [`replay`] and [`play`] take what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so
+//!   that what went wrong in production becomes a test.
 //!
 //! The command `tidings-sim` has `run`, `swarm`, `report` and `replay`; the feature `cli`, on by default, is for it alone.
 
@@ -42,6 +42,6 @@ pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
 pub use simulation::{Keep, run, run_and_keep};
 pub use text::{Share, Who};
-pub use tidings_core::record::{self, replay};
+pub use tidings_core::record::{self, play, replay};
 pub use trace::PacketText;
 pub use world::{Traffic, World, address};

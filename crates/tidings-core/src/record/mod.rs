@@ -16,7 +16,7 @@
 //!   at an `Option` for each verb.
 //! - [`Recording`] reads such bytes, whatever they are: it does not panic, and what it allocates stays in proportion to
 //!   them. It gives the [`Step`]s.
-//! - [`replay`] is both ends put together: it plays a recording and fails at the first output that differs.
+//! - [`replay`] plays a recording and fails at the first output that differs; [`play`] goes on to the end.
 //!
 //! # The bytes
 //!
@@ -61,7 +61,7 @@ use output::Mark;
 pub use file::{End, FORMAT, ReadError, Recording, Step};
 pub use input::Input;
 pub use output::{Answer, Fingerprint, Output, Sent};
-pub use replay::{Difference, Fed, ReplayError, Replayed, replay};
+pub use replay::{Difference, Fed, ReplayError, Replayed, play, replay};
 
 /// A [`Node`] whose inputs can be recorded. It has the node's verbs; to look at the node, use it as one.
 #[derive(Clone, Debug)]

@@ -96,6 +96,8 @@ pub struct Replayed {
     pub unchecked: u64,
     /// Whether the recording ends with a whole record.
     pub end: End,
+    /// The first step whose outputs were not those recorded; [`replay`] gives it as an error instead.
+    pub difference: Option<Box<Difference>>,
 }
 
 /// Why a recording was not played to its end.
@@ -130,16 +132,39 @@ impl From<ReadError> for ReplayError {
 /// # Errors
 /// An output differs, or the recording cannot be read. One that is cut off at its end is played to there, and no error.
 pub fn replay(bytes: &[u8]) -> Result<Replayed, ReplayError> {
-    let mut recording = Recording::new(bytes)?;
-    let mut node = recording.start();
-    let (mut steps, mut unchecked) = (0, 0);
-    while let Some(step) = recording.next_step()? {
-        let fed = step.feed(&mut node);
-        if let Some(difference) = step.difference(&fed) {
-            return Err(ReplayError::Differs(Box::new(difference)));
-        }
-        steps += 1;
-        unchecked += u64::from(step.output.is_none());
+    let mut replayed = play_while(bytes, |difference| difference.is_none())?;
+    match replayed.difference.take() {
+        None => Ok(replayed),
+        Some(difference) => Err(ReplayError::Differs(difference)),
     }
-    Ok(Replayed { node, steps, unchecked, end: recording.end() })
+}
+
+/// Plays a recording to its end, whatever comes out: with a node that has been mended something else should, and a test
+/// asks of [`Replayed::node`] what it ought to be.
+///
+/// From the first difference on the node is no longer the one that was recorded, but its peers in the recording do not
+/// know: packets on exchanges that it did not open are rejected.
+///
+/// # Errors
+/// The recording cannot be read. One that is cut off at its end is played to there, and no error.
+pub fn play(bytes: &[u8]) -> Result<Replayed, ReadError> {
+    play_while(bytes, |_| true)
+}
+
+fn play_while(bytes: &[u8], goes_on: impl Fn(&Option<Box<Difference>>) -> bool) -> Result<Replayed, ReadError> {
+    let mut recording = Recording::new(bytes)?;
+    let node = recording.start();
+    let mut replayed = Replayed { node, steps: 0, unchecked: 0, end: End::Whole, difference: None };
+    while goes_on(&replayed.difference)
+        && let Some(step) = recording.next_step()?
+    {
+        let fed = step.feed(&mut replayed.node);
+        if replayed.difference.is_none() {
+            replayed.difference = step.difference(&fed).map(Box::new);
+        }
+        replayed.steps += 1;
+        replayed.unchecked += u64::from(step.output.is_none());
+    }
+    replayed.end = recording.end();
+    Ok(replayed)
 }

@@ -327,6 +327,11 @@ fn the_first_output_that_differs_is_shown_beside_what_was_recorded() {
     assert!(text.contains("\n  + event 1: b-1-b:7000 joined"), "{text}");
     assert!(text.contains("\n    waits until"), "what is the same is not marked: {text}");
 
+    // Played to the end all the same: the first difference is told, and the node is what it is.
+    let (played, same) = (play(&wrong).unwrap(), replay(&recording).unwrap());
+    assert_eq!(played.difference, Some(difference));
+    assert_eq!((played.steps, view(&played.node, secs(9))), (same.steps, view(&same.node, secs(9))));
+
     // Each part of an output counts.
     type Change = fn(&mut Output);
     let changes: [Change; 4] = [

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use bytes::Bytes;
+use core::fmt;
 use core::net::IpAddr;
 
 use crate::error::Rejected;
@@ -10,10 +11,26 @@ use crate::id::{Address, NodeId};
 
 /// Names one exchange, dialled or accepted, for as long as the node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct ExchangeId(u64);
+
+#[cfg(feature = "record")]
+impl ExchangeId {
+    /// Which one it is of all exchanges, from 1 on.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ExchangeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exchange {}", self.0)
+    }
+}
 
 /// The role of this node in an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Via {
     /// The packet is the answer on an exchange this node opened.
     Dialled(ExchangeId),
@@ -23,6 +40,7 @@ pub enum Via {
 
 /// How an exchange ended, as the caller saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Outcome {
     /// All packets were sent, and the last reply said [`Next::Close`].
@@ -37,6 +55,7 @@ pub enum Outcome {
 
 /// Open an exchange: connect to `to`, send `packet`, and hand in the answer with [`Via::Dialled`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Transmit {
     /// Names the exchange in what follows.
     pub exchange: ExchangeId,
@@ -61,6 +80,7 @@ pub struct Reply {
 
 /// What an exchange needs after a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Next {
     /// Read the peer's next packet.
     Read,
@@ -70,6 +90,7 @@ pub enum Next {
 
 /// What an exchange waits for.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Stage {
     /// Dialled: the answer to our Syn, from `to`.
     SynAck { to: Address },
@@ -82,6 +103,7 @@ pub(crate) enum Stage {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Exchange {
     stage: Stage,
     /// Whence it was accepted; `None`: dialled.
@@ -99,6 +121,7 @@ pub(crate) struct Closed {
 
 /// The open exchanges, by id. Each stays until the caller says that it is closed.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Exchanges {
     open: BTreeMap<ExchangeId, Exchange>,
     accepted: usize,
@@ -128,6 +151,28 @@ impl Exchanges {
         let id = ExchangeId(self.last_id);
         self.open.insert(id, exchange);
         id
+    }
+
+    /// The exchange that was opened last.
+    #[cfg(feature = "record")]
+    pub(crate) fn last_id(&self) -> ExchangeId {
+        ExchangeId(self.last_id)
+    }
+
+    /// What `invariants` holds against the exchanges.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let mut by_ip: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        self.open
+            .values()
+            .filter_map(|exchange| exchange.accepted_from)
+            .for_each(|ip| *by_ip.entry(ip).or_default() += 1);
+        if self.accepted != by_ip.values().sum() || self.accepted_by_ip != by_ip {
+            return Err("the accepted ones are not as many as are counted");
+        }
+        if self.open.last_key_value().is_some_and(|(id, _)| id.0 > self.last_id) {
+            return Err("one is open that is still to come");
+        }
+        Ok(())
     }
 
     /// How many this node has open by its own dialling.

@@ -38,12 +38,15 @@ const MOST_UNHEARD_VERSIONS: u64 = 1 << 20;
 
 /// All that a node knows, and how it is told to others.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Gossip {
     pub(crate) config: Config,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) own: OwnState,
     pub(crate) membership: Membership,
     pub(crate) events: EventQueue,
+    /// They decide nothing, so a checkpoint goes without.
+    #[cfg_attr(feature = "record", serde(skip))]
     pub(crate) stats: Stats,
     pub(crate) random: Random,
     /// The version up to which unmarked peers may be told the own key-values; `None`: no bound.

@@ -49,6 +49,7 @@ impl Env<'_> {
 
 /// Another node as it is known here.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Peer {
     pub(crate) heartbeat: u64,
     /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
@@ -151,6 +152,7 @@ impl Peer {
 /// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
 /// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Forgotten {
     heartbeat: u64,
     /// When it was forgotten: the oldest give way.
@@ -165,9 +167,11 @@ const BEATS_TO_RETURN: u32 = 3;
 
 /// The other nodes, by id.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Membership {
     self_id: NodeId,
     /// In the order in which they were heard of, but for what removals move: the same on every machine.
+    #[cfg_attr(feature = "record", serde(with = "crate::record::in_order"))]
     peers: IndexMap<NodeId, Peer, FixedState>,
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
@@ -534,6 +538,22 @@ impl Membership {
             peer.state.check()?;
         }
         Ok(())
+    }
+
+    /// The highest of all numbers that are counted up from here.
+    #[cfg(feature = "record")]
+    pub(crate) fn highest_number(&self) -> u64 {
+        let of_state = |state: &NodeState| state.max_version().max(state.last_gc_version());
+        let of_peer = |peer: &Peer| peer.heartbeat.max(peer.heard_version).max(of_state(&peer.state));
+        let of_forgotten = |forgotten: &Forgotten| forgotten.heartbeat.max(u64::from(forgotten.beats) << 32);
+        let numbers = self.peers.values().map(of_peer).chain(self.forgotten.values().map(of_forgotten));
+        numbers.chain([self.state_bytes as u64]).max().unwrap_or(0)
+    }
+
+    /// Whose members these are.
+    #[cfg(feature = "record")]
+    pub(crate) fn self_id(&self) -> &NodeId {
+        &self.self_id
     }
 }
 

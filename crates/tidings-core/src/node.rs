@@ -34,6 +34,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// One member of a cluster: takes instants and packets, gives packets and events. See the crate's documentation for
 /// the loop that drives it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     gossip: Gossip,
     exchanges: Exchanges,
@@ -345,6 +346,24 @@ impl Node {
     /// For `invariants`, which looks inside.
     pub(crate) fn exchanges(&self) -> &Exchanges {
         &self.exchanges
+    }
+
+    /// For the tests of `record`, which break it.
+    #[cfg(all(test, feature = "record"))]
+    pub(crate) fn gossip_mut(&mut self) -> &mut Gossip {
+        &mut self.gossip
+    }
+
+    /// For `record`, which looks inside.
+    #[cfg(feature = "record")]
+    pub(crate) fn farewell(&self) -> Option<&Farewell> {
+        self.farewell.as_ref()
+    }
+
+    /// For `record`, which looks at what waits to be drained.
+    #[cfg(feature = "record")]
+    pub(crate) fn transmits(&self) -> &VecDeque<Transmit> {
+        &self.transmits
     }
 
     // ---- wiring ----

@@ -9,7 +9,10 @@
 //!   wrote, the nodes' events. Its [`Report`] has the measurements.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
 //!
-//! The command `tidings-sim` has `run`, `swarm` and `report`; the feature `cli`, on by default, is for it alone.
+//! - [`replay`] and [`play`] take what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so
+//!   that what went wrong in production becomes a test.
+//!
+//! The command `tidings-sim` has `run`, `swarm`, `report` and `replay`; the feature `cli`, on by default, is for it alone.
 
 mod check;
 mod clock;
@@ -37,6 +40,8 @@ pub use measure::{Sample, Spread};
 pub use outcome::Report;
 pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
-pub use simulation::{run, run_with_trace};
+pub use simulation::{Keep, run, run_and_keep};
 pub use text::{Share, Who};
+pub use tidings_core::record::{self, play, replay};
+pub use trace::PacketText;
 pub use world::{Traffic, World, address};

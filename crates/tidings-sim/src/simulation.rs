@@ -25,13 +25,25 @@ pub fn run(scenario: &Scenario) -> Result<Report, ScenarioError> {
     Simulation::new(scenario)?.run()
 }
 
-/// As [`run`], and writes a line for everything that happens.
+/// What is to be kept of a run beside its report. It changes nothing in the run.
+#[derive(Default)]
+pub struct Keep {
+    /// A line for everything that happens goes here.
+    pub trace: Option<Box<dyn Write + Send>>,
+    /// The node of which everything it is given is to be recorded: [`Report::recording`].
+    pub record: Option<usize>,
+}
+
+/// As [`run`], and keeps more of it.
 ///
 /// # Errors
 /// The scenario is not valid.
-pub fn run_with_trace(scenario: &Scenario, sink: Box<dyn Write + Send>) -> Result<Report, ScenarioError> {
+pub fn run_and_keep(scenario: &Scenario, keep: Keep) -> Result<Report, ScenarioError> {
     let mut simulation = Simulation::new(scenario)?;
-    simulation.world.write_trace_to(sink);
+    simulation.recorded = keep.record;
+    if let Some(sink) = keep.trace {
+        simulation.world.write_trace_to(sink);
+    }
     simulation.run()
 }
 
@@ -53,6 +65,8 @@ struct Simulation<'a> {
     /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
     is_undisturbed: bool,
     node_hours: f64,
+    /// The node that is to be recorded.
+    recorded: Option<usize>,
 }
 
 impl<'a> Simulation<'a> {
@@ -86,6 +100,7 @@ impl<'a> Simulation<'a> {
             converged_at: None,
             is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
             node_hours: 0.0,
+            recorded: None,
         };
         simulation.schedule_write();
         Ok(simulation)
@@ -285,6 +300,9 @@ impl<'a> Simulation<'a> {
         if self.world.add(config).is_err() {
             return Ok(());
         }
+        if self.recorded == Some(index) {
+            self.world.record(index);
+        }
         self.set_first_keys(index)
     }
 
@@ -365,7 +383,7 @@ impl<'a> Simulation<'a> {
 
     // ---- the end ----
 
-    fn report(self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
+    fn report(mut self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
         let virtual_s = self.world.now().saturating_duration_since(Instant::ZERO).as_secs_f64();
         let node_s = (self.node_hours * 3600.0).max(f64::MIN_POSITIVE);
         let traffic = self.world.traffic();
@@ -390,6 +408,7 @@ impl<'a> Simulation<'a> {
             trace_hash: format!("{:016x}", self.world.trace_hash()),
             node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),
             node_hours: self.node_hours,
+            recording: self.recorded.and_then(|index| self.world.recording(index)).map(<[u8]>::to_vec),
             samples: self.measure.samples,
         }
     }

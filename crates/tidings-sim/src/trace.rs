@@ -92,10 +92,15 @@ impl fmt::Display for Note<'_> {
             Note::Timer => f.write_str("wakes"),
             Note::Accepted { from } => write!(f, "accepts node {from}"),
             Note::Sent { to, packet, lost } => {
-                write!(f, "sends {} to node {to}{}", Packet(packet), if *lost { ", lost" } else { "" })
+                write!(f, "sends {} to node {to}{}", PacketText(packet), if *lost { ", lost" } else { "" })
             }
             Note::Received { from, packet, is_copy } => {
-                write!(f, "receives {} from node {from}{}", Packet(packet), if *is_copy { ", once more" } else { "" })
+                write!(
+                    f,
+                    "receives {} from node {from}{}",
+                    PacketText(packet),
+                    if *is_copy { ", once more" } else { "" }
+                )
             }
             Note::Rejected { reason } => write!(f, "rejects it: {reason}"),
             Note::Closed { peer, outcome } => write!(f, "closes with node {peer}: {outcome:?}"),
@@ -105,10 +110,11 @@ impl fmt::Display for Note<'_> {
     }
 }
 
-/// A packet as one readable line.
-struct Packet<'a>(&'a [u8]);
+/// A packet's bytes as one readable line, through `Display`.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketText<'a>(pub &'a [u8]);
 
-impl fmt::Display for Packet<'_> {
+impl fmt::Display for PacketText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use tidings_core::wire::{self, Message};
         let decoded = match wire::decode(self.0, &tidings_core::DecodeLimits::default()) {

@@ -59,6 +59,10 @@ pub(crate) struct Peer {
     /// The version up to which its key-values may go to unmarked peers.
     pub(crate) released_version: Option<u64>,
     pub(crate) state: Arc<NodeState>,
+    /// As `state` has them. They are asked for at every exchange, and there so many peers' states would have to be fetched
+    /// from memory.
+    pub(crate) complete_version: u64,
+    pub(crate) last_gc_version: u64,
     /// What it last said itself: when, and the version it held of this node.
     pub(crate) direct_word: Option<(Instant, u64)>,
     pub(crate) first_heard: Instant,
@@ -87,6 +91,8 @@ impl Peer {
             protocol_revision: 0,
             released_version: None,
             state: Arc::default(),
+            complete_version: 0,
+            last_gc_version: 0,
             direct_word: None,
             first_heard: env.active,
             window: HeartbeatWindow::default(),
@@ -105,11 +111,18 @@ impl Peer {
         self.liveness
     }
 
-    /// Changes what is known of its key-values, and looks whether it has said goodbye.
-    fn change_state<T>(&mut self, change: impl FnOnce(&mut NodeState) -> T) -> T {
+    /// Changes what is known of its key-values. The only way to do so: it keeps what stands here of them.
+    pub(crate) fn change_state<T>(&mut self, change: impl FnOnce(&mut NodeState) -> T) -> T {
         let result = change(Arc::make_mut(&mut self.state));
+        self.complete_version = self.state.max_version();
+        self.last_gc_version = self.state.last_gc_version();
         self.has_left = self.state.get(LEFT_KEY).is_some();
         result
+    }
+
+    /// Whether a peer that shows these versions of it can learn nothing here: nearly always it is so.
+    pub(crate) fn has_nothing_above(&self, known: &NodeDigest) -> bool {
+        self.complete_version <= known.complete_version() && self.last_gc_version <= known.last_gc_version
     }
 
     /// Whether it was heard of but has not been live yet.
@@ -262,7 +275,7 @@ impl Membership {
         let mut changes = Vec::new();
         let applied = peer.change_state(|state| state.apply(env.now, claim, key_values, &limits, &mut changes));
         self.state_bytes += peer.state.bytes().saturating_sub(before);
-        peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        peer.heard_version = peer.heard_version.max(peer.complete_version);
         peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
         self.refresh(env, position);
@@ -313,7 +326,7 @@ impl Membership {
         } else {
             env.stats.jumps_refused += 1;
         }
-        let can_follow = peer.state.last_gc_version() + 1..=peer.state.max_version();
+        let can_follow = peer.last_gc_version + 1..=peer.complete_version;
         if trusted && can_follow.contains(&entry.last_gc_version) {
             let mut changes = Vec::new();
             peer.change_state(|state| state.follow_gc(env.now, entry.last_gc_version, &mut changes));
@@ -525,8 +538,9 @@ impl Membership {
             return Err("the addresses are not those of the peers");
         }
         for (id, peer) in &self.peers {
-            if peer.has_left != peer.state.get(LEFT_KEY).is_some() {
-                return Err("a goodbye was not heard, or heard and not said");
+            let kept = (peer.complete_version, peer.last_gc_version, peer.has_left);
+            if kept != (peer.state.max_version(), peer.state.last_gc_version(), peer.state.get(LEFT_KEY).is_some()) {
+                return Err("what is kept of a state is not what it says");
             }
             if peer.is_superseded() && peer.liveness == Liveness::Live {
                 return Err("a superseded node is live");

@@ -139,10 +139,10 @@ impl Measure {
     pub(crate) fn sample(&mut self, world: &World) {
         let running = world.running().count();
         let nodes = running.max(1) as f64;
-        let of_running = |is_running: bool| {
-            let live = world.running().flat_map(|index| &self.live[index]);
-            live.filter(|id| self.ended.contains_key(*id) != is_running).count() as f64
-        };
+        let known: usize = world.running().map(|index| self.live[index].len()).sum();
+        // Few have ended, and many are live.
+        let ended_of = |index: usize| self.ended.keys().filter(|id| self.live[index].contains(*id)).count();
+        let known_wrongly: usize = world.running().map(ended_of).sum();
         let now = world.now();
         let elapsed = now.saturating_duration_since(self.sampled_at).as_secs_f64();
         let bytes = world.traffic().bytes;
@@ -150,8 +150,8 @@ impl Measure {
         self.samples.push(Sample {
             at_s: now.saturating_duration_since(Instant::ZERO).as_secs_f64(),
             running,
-            known_live: if running == 0 { 0.0 } else { 1.0 + of_running(true) / nodes },
-            known_wrongly: of_running(false) / nodes,
+            known_live: if running == 0 { 0.0 } else { 1.0 + (known - known_wrongly) as f64 / nodes },
+            known_wrongly: known_wrongly as f64 / nodes,
             false_positives: self.false_positives,
             bytes_per_node_per_s: rate,
         });

@@ -63,10 +63,10 @@ pub(crate) fn claim_of(delta: &NodeDelta, sender: Sender<'_>) -> Claim {
 /// An unmarked relay with holes resends the same key-values for ever to whoever shows a version below its own; so it is
 /// shown the highest version heard of, beside which a field of ours carries the complete one. The owner itself is shown
 /// the complete one, since only it can fill what is missing.
-pub(crate) fn versions_to_show(peer: &Peer, to_owner: bool) -> (u64, Option<u64>) {
+pub(crate) fn versions_to_show(peer: &Peer, to_owner: impl FnOnce() -> bool) -> (u64, Option<u64>) {
     let complete = peer.state.max_version();
     let heard = peer.heard_version.max(complete);
-    if to_owner || heard == complete { (complete, None) } else { (heard, Some(complete)) }
+    if heard == complete || to_owner() { (complete, None) } else { (heard, Some(complete)) }
 }
 
 /// What an unmarked owner says by sending nothing of itself in a SynAck.

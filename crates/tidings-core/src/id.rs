@@ -113,9 +113,11 @@ struct Parts {
     generation_id: u64,
     gossip_advertise_addr: Address,
     tls_name: Option<String>,
-    /// The id as it stands on the wire. An id is sent far more often than it is made, and two are the same exactly when
+    /// The id as a field on the wire. An id is sent far more often than it is made, and two are the same exactly when
     /// these bytes are.
-    encoded: Box<[u8]>,
+    field: Box<[u8]>,
+    /// Where in `field` the id itself begins, after its number and length.
+    begin: usize,
 }
 
 impl NodeId {
@@ -135,13 +137,18 @@ impl NodeId {
     ) -> NodeId {
         let name = name.into();
         let tls_name = tls_name.filter(|name| !name.is_empty());
-        let encoded = wire::encode_node_id(&name, generation_id, &gossip_advertise_addr, tls_name.as_deref());
-        NodeId(Arc::new(Parts { name, generation_id, gossip_advertise_addr, tls_name, encoded }))
+        let (field, begin) = wire::encode_node_id(&name, generation_id, &gossip_advertise_addr, tls_name.as_deref());
+        NodeId(Arc::new(Parts { name, generation_id, gossip_advertise_addr, tls_name, field, begin }))
     }
 
     /// The id as it stands on the wire.
     pub(crate) fn encoded(&self) -> &[u8] {
-        &self.0.encoded
+        self.0.field.get(self.0.begin..).unwrap_or_default()
+    }
+
+    /// The same with its field's number, which is one in all messages, and its length.
+    pub(crate) fn encoded_field(&self) -> &[u8] {
+        &self.0.field
     }
 
     /// The id before which no other of this name can stand in order.
@@ -176,7 +183,7 @@ impl NodeId {
 
 impl PartialEq for NodeId {
     fn eq(&self, other: &NodeId) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.encoded == other.0.encoded
+        Arc::ptr_eq(&self.0, &other.0) || self.0.field == other.0.field
     }
 }
 
@@ -184,7 +191,7 @@ impl Eq for NodeId {}
 
 impl Hash for NodeId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.encoded.hash(state);
+        state.write(self.encoded());
     }
 }
 

@@ -11,14 +11,18 @@ use indexmap::{Equivalent, IndexMap};
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
 use crate::detector::HeartbeatWindow;
-use crate::digest::NodeDigest;
+use crate::digest::{NodeDigest, Subject};
 use crate::event::{EventKind, EventQueue};
-use crate::id::NodeId;
+use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_JUMP};
 use crate::snapshot::Liveness;
 use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
+
+mod addresses;
+
+use addresses::Addresses;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
 /// [`ActiveClock`](crate::detector::ActiveClock).
@@ -60,6 +64,10 @@ pub(crate) struct Peer {
     pub(crate) first_heard: Instant,
     window: HeartbeatWindow,
     liveness: Liveness,
+    /// It says in its key-values that it left.
+    has_left: bool,
+    /// It is a run of the node that knows it.
+    is_own_namesake: bool,
     /// Since when it has not been live.
     since: Instant,
     /// The user was told that it joined.
@@ -72,7 +80,7 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    fn new(env: &Env<'_>, entry: &NodeDigest) -> Peer {
+    fn new(env: &Env<'_>, entry: &NodeDigest, is_own_namesake: bool) -> Peer {
         Peer {
             heartbeat: entry.heartbeat,
             heard_version: 0,
@@ -83,6 +91,8 @@ impl Peer {
             first_heard: env.active,
             window: HeartbeatWindow::default(),
             liveness: Liveness::Dead,
+            has_left: false,
+            is_own_namesake,
             since: env.now,
             announced: false,
             keys_told: false,
@@ -93,6 +103,13 @@ impl Peer {
 
     pub(crate) fn liveness(&self) -> Liveness {
         self.liveness
+    }
+
+    /// Changes what is known of its key-values, and looks whether it has said goodbye.
+    fn change_state<T>(&mut self, change: impl FnOnce(&mut NodeState) -> T) -> T {
+        let result = change(Arc::make_mut(&mut self.state));
+        self.has_left = self.state.get(LEFT_KEY).is_some();
+        result
     }
 
     /// Whether it was heard of but has not been live yet.
@@ -158,6 +175,7 @@ pub(crate) struct Membership {
     peers: IndexMap<NodeId, Peer, FixedState>,
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
+    addresses: Addresses,
     forgotten: BTreeMap<NodeId, Forgotten>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
@@ -167,7 +185,14 @@ impl Membership {
     /// `hash_seed` keeps peers from choosing ids that collide.
     pub(crate) fn new(self_id: NodeId, hash_seed: u64) -> Membership {
         let peers = IndexMap::with_hasher(FixedState::with_seed(hash_seed));
-        Membership { self_id, peers, ids: BTreeSet::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
+        Membership {
+            self_id,
+            peers,
+            ids: BTreeSet::new(),
+            addresses: Addresses::default(),
+            forgotten: BTreeMap::new(),
+            state_bytes: 0,
+        }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
@@ -187,17 +212,30 @@ impl Membership {
         self.ids.iter().filter_map(|id| Some((id, self.peers.get(id)?)))
     }
 
-    /// The id that is known by this encoded form.
-    pub(crate) fn known_id(&self, encoded: &[u8]) -> Option<NodeId> {
-        if encoded == self.self_id.encoded() {
-            return Some(self.self_id.clone());
-        }
-        self.peers.get_key_value(&Encoded(encoded)).map(|(id, _)| id.clone())
+    /// The peers at this address.
+    pub(crate) fn at(&self, address: &Address) -> impl Iterator<Item = (&NodeId, &Peer)> {
+        self.addresses.at(address).iter().filter_map(|position| self.peers.get_index(*position))
     }
 
-    /// Where a peer stands in [`Membership::iter`], until one is forgotten.
-    pub(crate) fn position(&self, id: &NodeId) -> Option<usize> {
-        self.peers.get_index_of(id)
+    /// The addresses, in order, where one of these peers is.
+    pub(crate) fn addresses_of(&self, is_wanted: impl Fn(&Peer) -> bool) -> Vec<&Address> {
+        let is_wanted = |position: &usize| self.peers.get_index(*position).is_some_and(|(_, peer)| is_wanted(peer));
+        let wanted = self.addresses.iter().filter(|(_, positions)| positions.iter().any(is_wanted));
+        wanted.map(|(address, _)| address).collect()
+    }
+
+    /// The id that is known by this encoded form, and who that is.
+    pub(crate) fn known(&self, encoded: &[u8]) -> Option<(NodeId, Subject)> {
+        if let Some((position, id, _)) = self.peers.get_full(&Encoded(encoded)) {
+            return Some((id.clone(), Subject::Peer(position)));
+        }
+        (encoded == self.self_id.encoded()).then(|| (self.self_id.clone(), Subject::Reader))
+    }
+
+    /// Who that is.
+    #[cfg(test)]
+    pub(crate) fn subject(&self, id: &NodeId) -> Subject {
+        self.known(id.encoded()).map_or(Subject::Stranger, |(_, subject)| subject)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -216,18 +254,18 @@ impl Membership {
         claim: Claim,
         key_values: &[KeyValueUpdate],
     ) -> Option<Applied> {
-        let peer = self.peers.get_mut(id)?;
+        let (position, _, peer) = self.peers.get_full_mut(id)?;
         let limits = &env.config.limits;
         let before = peer.state.bytes();
         let room = before.saturating_add(limits.max_state_bytes.saturating_sub(self.state_bytes));
         let limits = Limits { max_state_bytes_per_node: limits.max_state_bytes_per_node.min(room), ..limits.clone() };
         let mut changes = Vec::new();
-        let applied = Arc::make_mut(&mut peer.state).apply(env.now, claim, key_values, &limits, &mut changes);
+        let applied = peer.change_state(|state| state.apply(env.now, claim, key_values, &limits, &mut changes));
         self.state_bytes += peer.state.bytes().saturating_sub(before);
         peer.heard_version = peer.heard_version.max(peer.state.max_version());
         peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
-        self.refresh(env, id);
+        self.refresh(env, position);
         Some(applied)
     }
 
@@ -239,14 +277,21 @@ impl Membership {
         self.peers.iter().filter(move |(_, peer)| peer.liveness == liveness)
     }
 
-    /// Takes note of what a peer's digest says of a node. `trusted`: the word of one of us, or of the node itself.
-    pub(crate) fn hear(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+    /// Takes note of what a peer's digest says of a node heard of for the first time, or again after it was forgotten.
+    /// Gives the position it has from now on; `None`: it stays out.
+    pub(crate) fn hear_of_stranger(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) -> Option<usize> {
+        if !self.admit(env, entry) {
+            return None;
+        }
+        let position = self.peers.len() - 1;
+        self.hear_of_peer(env, position, entry, trusted);
+        Some(position)
+    }
+
+    /// Takes note of what a peer's digest says of the node at `position`. `trusted`: the word of one of us, or of the node
+    /// itself.
+    pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, entry: &NodeDigest, trusted: bool) {
         let id = &entry.node_id;
-        let position = match self.peers.get_index_of(id) {
-            Some(position) => position,
-            None if self.admit(env, entry) => self.peers.len() - 1,
-            None => return,
-        };
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return };
 
         let is_newest = entry.heartbeat >= peer.heartbeat;
@@ -271,13 +316,13 @@ impl Membership {
         let can_follow = peer.state.last_gc_version() + 1..=peer.state.max_version();
         if trusted && can_follow.contains(&entry.last_gc_version) {
             let mut changes = Vec::new();
-            Arc::make_mut(&mut peer.state).follow_gc(env.now, entry.last_gc_version, &mut changes);
+            peer.change_state(|state| state.follow_gc(env.now, entry.last_gc_version, &mut changes));
             env.tell_changes(id, changes);
         }
         // Nearly always a live node has beaten again, and nothing changes by it.
-        let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && id.name() != self.self_id.name();
+        let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && !peer.is_own_namesake;
         if beat && !is_plain {
-            self.refresh(env, id);
+            self.refresh(env, position);
         }
     }
 
@@ -295,11 +340,12 @@ impl Membership {
             return false;
         }
         self.forgotten.remove(id);
-        let mut peer = Peer::new(env, entry);
+        let is_own_namesake = id.name() == self.self_id.name();
+        let mut peer = Peer::new(env, entry, is_own_namesake);
 
         let namesakes: Vec<NodeId> = self.namesakes(id).cloned().collect();
         let is_highest = namesakes.last().is_none_or(|highest| highest < id);
-        let counts_here = id.name() != self.self_id.name() || *id > self.self_id;
+        let counts_here = !is_own_namesake || *id > self.self_id;
         if is_highest && counts_here {
             for old in &namesakes {
                 self.supersede(env, old, id);
@@ -307,8 +353,9 @@ impl Membership {
         } else {
             peer.superseded_at = Some(env.active);
         }
-        self.peers.insert(id.clone(), peer);
+        let (position, _) = self.peers.insert_full(id.clone(), peer);
         self.ids.insert(id.clone());
+        self.addresses.insert(id.gossip_advertise_addr().clone(), position);
         true
     }
 
@@ -333,19 +380,19 @@ impl Membership {
         }
     }
 
-    /// Looks again at one node: its heartbeats, its namesakes, its farewell.
-    pub(crate) fn refresh(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.get(id) else { return };
+    /// Looks again at the node at `position`: its heartbeats, its namesakes, its farewell.
+    fn refresh(&mut self, env: &mut Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index(position) else { return };
         if peer.is_superseded() {
-            self.refresh_superseded(env, id);
-        } else if id.name() == self.self_id.name() {
-            self.refresh_own_successor(env, id);
+            self.refresh_superseded(env, &id.clone());
+        } else if peer.is_own_namesake {
+            self.refresh_own_successor(env, &id.clone());
         }
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
         let is_alive = peer.is_alive(env);
         let liveness = if peer.is_superseded() {
             Liveness::Dead
-        } else if peer.state.get(LEFT_KEY).is_some() {
+        } else if peer.has_left {
             Liveness::Left
         } else if is_alive {
             Liveness::Live
@@ -424,13 +471,11 @@ impl Membership {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
         for position in 0..self.peers.len() {
-            let Some((id, _)) = self.peers.get_index(position) else { continue };
-            let id = &id.clone();
-            self.refresh(env, id);
-            let Some((_, peer)) = self.peers.get_index_mut(position) else { continue };
+            self.refresh(env, position);
+            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
-                Arc::make_mut(&mut peer.state).expire(env.now, grace, &mut changes);
+                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
                 env.tell_changes(id, changes);
             }
             let dead_grace = env.config.failure_detector.dead_node_grace_period;
@@ -445,8 +490,12 @@ impl Membership {
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.swap_remove(id) else { return };
+        let Some((position, _, peer)) = self.peers.swap_remove_full(id) else { return };
         self.ids.remove(id);
+        self.addresses.remove(id.gossip_advertise_addr(), position);
+        if let Some((moved, _)) = self.peers.get_index(position) {
+            self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
+        }
         if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
             let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.forgotten.remove(&oldest));
@@ -469,7 +518,16 @@ impl Membership {
         if self.peers.keys().any(|id| self.forgotten.contains_key(id)) {
             return Err("a known node is also a forgotten one");
         }
+        let is_found =
+            |(position, id): (usize, &NodeId)| self.addresses.at(id.gossip_advertise_addr()).contains(&position);
+        let placed = self.addresses.iter().map(|(_, positions)| positions.len()).sum::<usize>();
+        if placed != self.peers.len() || !self.peers.keys().enumerate().all(is_found) {
+            return Err("the addresses are not those of the peers");
+        }
         for (id, peer) in &self.peers {
+            if peer.has_left != peer.state.get(LEFT_KEY).is_some() {
+                return Err("a goodbye was not heard, or heard and not said");
+            }
             if peer.is_superseded() && peer.liveness == Liveness::Live {
                 return Err("a superseded node is live");
             }
@@ -505,7 +563,7 @@ struct Encoded<'a>(&'a [u8]);
 impl Hash for Encoded<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // As the id itself does.
-        self.0.hash(state);
+        state.write(self.0);
     }
 }
 

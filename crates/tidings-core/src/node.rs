@@ -24,7 +24,7 @@ use crate::rng::Random;
 use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
-use crate::stats::{PacketCounts, Stats};
+use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::{self, Message, Packet, size};
 
@@ -103,10 +103,9 @@ impl Node {
         let at = self.moment(now);
         self.gossip.stats.bytes_received += packet.len() as u64;
         match self.take_packet(at, via, packet, peer) {
-            Ok((packet, next)) => Reply { packet: packet.map(|packet| self.encode(&packet)), next, rejected: None },
-            Err((answer, rejected)) => {
+            Ok((packet, next)) => Reply { packet, next, rejected: None },
+            Err((packet, rejected)) => {
                 self.count_rejected(&rejected);
-                let packet = answer.map(|answer| self.encode(&answer));
                 Reply { packet, next: Next::Close, rejected: Some(rejected) }
             }
         }
@@ -408,7 +407,6 @@ impl Node {
             return false;
         }
         let packet = self.gossip.syn(at, &to);
-        let packet = self.encode(&packet);
         let tls_name = self.tls_name_at(&to);
         let exchange = self.exchanges.dial(to.clone(), tells_farewell);
         self.gossip.stats.exchanges_opened += 1;
@@ -418,19 +416,9 @@ impl Node {
 
     /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
     fn tls_name_at(&self, address: &Address) -> Option<String> {
-        let peers = self.gossip.membership.iter();
-        let peers = peers.filter(|(id, peer)| id.gossip_advertise_addr() == address && !peer.is_superseded());
+        let peers = self.gossip.membership.at(address).filter(|(_, peer)| !peer.is_superseded());
         let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
         id.tls_name().map(String::from)
-    }
-
-    fn encode(&mut self, packet: &Packet) -> Bytes {
-        let bytes = wire::encode(packet);
-        let stats = &mut self.gossip.stats;
-        count_packet(&mut stats.packets_sent, &packet.message);
-        stats.bytes_sent += bytes.len() as u64;
-        stats.max_packet_bytes_sent = stats.max_packet_bytes_sent.max(bytes.len() as u64);
-        bytes
     }
 
     /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be
@@ -441,14 +429,14 @@ impl Node {
         via: Via,
         packet: &[u8],
         peer: &PeerIdentity,
-    ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
+    ) -> Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let known = |encoded: &[u8]| self.gossip.membership.known(encoded);
         let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
-        let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
+        let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
-        let got = name_of(&message);
+        let got = message.kind().name();
         // First of all: to a peer that is not who it says, nothing is answered.
         sender_of(&message).map_or(Ok(()), |node| peer.check(node)).map_err(|rejected| (None, rejected))?;
 
@@ -473,7 +461,7 @@ impl Node {
             (Stage::Syn, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
-                let answer = self.gossip.answer_syn(at, digest, sender);
+                let answer = self.gossip.answer_syn(at, digest, subjects, sender);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
             }
@@ -483,7 +471,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
@@ -495,7 +483,7 @@ impl Node {
             }
             _ => return Err(unexpected(got)),
         };
-        count_packet(&mut self.gossip.stats.packets_received, &message);
+        self.gossip.stats.packets_received.count(message.kind());
         self.gossip.stats.entries_skipped += decoded.skipped_entries as u64;
         Ok(answer)
     }
@@ -503,8 +491,7 @@ impl Node {
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
-        let mut known =
-            self.gossip.membership.iter().filter(|(id, _)| id.gossip_advertise_addr() == dialled).peekable();
+        let mut known = self.gossip.membership.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
@@ -561,24 +548,6 @@ impl Node {
             Rejected::OwnPacket => &mut counts.own_packet,
             Rejected::WrongName { .. } => &mut counts.wrong_name,
         } += 1;
-    }
-}
-
-fn count_packet(counts: &mut PacketCounts, message: &Message) {
-    *match message {
-        Message::Syn { .. } => &mut counts.syn,
-        Message::SynAck { .. } => &mut counts.syn_ack,
-        Message::Ack { .. } => &mut counts.ack,
-        Message::BadCluster => &mut counts.bad_cluster,
-    } += 1;
-}
-
-fn name_of(message: &Message) -> &'static str {
-    match message {
-        Message::Syn { .. } => "Syn",
-        Message::SynAck { .. } => "SynAck",
-        Message::Ack { .. } => "Ack",
-        Message::BadCluster => "BadCluster",
     }
 }
 

@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::*;
 use crate::aiocluster::{Sender, claim_of};
 use crate::delta::NodeDelta;
-use crate::testing::{config, deleted, entry, id, secs, set};
+use crate::testing::{config, deleted, entry, hear, id, secs, set};
 
 /// The members as one node, "me" of generation 1, sees them, a second at a time.
 struct World {
@@ -36,7 +36,7 @@ impl World {
 
     fn hear(&mut self, entry: &NodeDigest) {
         let (membership, mut env) = self.env();
-        membership.hear(&mut env, entry, true);
+        hear(membership, &mut env, entry, true);
         self.membership.check().unwrap();
     }
 
@@ -80,9 +80,9 @@ impl World {
         };
         let claim = claim_of(&delta, Sender { id: node, protocol_revision: 1 });
         let (membership, mut env) = self.env();
-        let state = Arc::make_mut(&mut membership.get_mut(node).unwrap().state);
-        state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new());
-        membership.refresh(&mut env, node);
+        let (position, _, peer) = membership.peers.get_full_mut(node).unwrap();
+        peer.change_state(|state| state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new()));
+        membership.refresh(&mut env, position);
         self.membership.check().unwrap();
     }
 
@@ -422,7 +422,7 @@ fn only_a_trusted_word_collects_tombstones_and_sets_the_released_version() {
     world.tell_state(&a, deleted("k", 1));
     let told = NodeDigest { last_gc_version: 1, max_version: 1, released_version: Some(9), ..entry(&a, 2) };
     let (membership, mut env) = world.env();
-    membership.hear(&mut env, &told, false);
+    hear(membership, &mut env, &told, false);
     let peer = world.membership.get(&a).unwrap();
     assert_eq!((peer.state.last_gc_version(), peer.released_version, peer.heartbeat), (0, None, 2));
     world.hear(&told);

@@ -175,7 +175,7 @@ fn slowest_unmarked(membership: &Membership, active: Instant, config: &Config) -
     let rounds = u32::try_from(membership.len()).unwrap_or(u32::MAX).max(30);
     let patience = config.gossip_interval.saturating_mul(rounds);
     let version_of = |peer: &Peer| {
-        let is_new = active <= peer.first_heard + config.failure_detector.max_interval;
+        let is_new = active <= peer.first_heard + config.max_interval();
         if peer.protocol_revision > 0 || peer.is_superseded() || !(peer.liveness() == Liveness::Live || is_new) {
             return None;
         }

@@ -110,6 +110,8 @@ struct Exchange {
     accepted_from: Option<IpAddr>,
     /// It was dialled to say goodbye.
     tells_farewell: bool,
+    /// It was dialled to a node that is live, as far as is known.
+    to_live: bool,
 }
 
 /// What an exchange was when it was closed.
@@ -117,6 +119,7 @@ struct Exchange {
 pub(crate) struct Closed {
     pub(crate) stage: Stage,
     pub(crate) tells_farewell: bool,
+    pub(crate) to_live: bool,
 }
 
 /// The open exchanges, by id. Each stays until the caller says that it is closed.
@@ -131,8 +134,8 @@ pub(crate) struct Exchanges {
 
 impl Exchanges {
     /// Opens an exchange by dialling `to`.
-    pub(crate) fn dial(&mut self, to: Address, tells_farewell: bool) -> ExchangeId {
-        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell })
+    pub(crate) fn dial(&mut self, to: Address, to_live: bool, tells_farewell: bool) -> ExchangeId {
+        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell, to_live })
     }
 
     /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
@@ -143,7 +146,12 @@ impl Exchanges {
         }
         self.accepted += 1;
         self.accepted_by_ip.insert(from, from_this_ip + 1);
-        Some(self.insert(Exchange { stage: Stage::Syn, accepted_from: Some(from), tells_farewell: false }))
+        Some(self.insert(Exchange {
+            stage: Stage::Syn,
+            accepted_from: Some(from),
+            tells_farewell: false,
+            to_live: false,
+        }))
     }
 
     fn insert(&mut self, exchange: Exchange) -> ExchangeId {
@@ -224,7 +232,8 @@ impl Exchanges {
                 }
             }
         }
-        Some(Closed { stage: exchange.stage, tells_farewell: exchange.tells_farewell })
+        let Exchange { stage, tells_farewell, to_live, .. } = exchange;
+        Some(Closed { stage, tells_farewell, to_live })
     }
 }
 
@@ -252,7 +261,7 @@ mod tests {
     #[test]
     fn a_stage_is_given_only_to_its_own_role_and_only_once() {
         let mut exchanges = Exchanges::default();
-        let dialled = exchanges.dial(Address::new("h", 1), false);
+        let dialled = exchanges.dial(Address::new("h", 1), false, false);
         assert!(exchanges.take_stage(Via::Accepted(dialled)).is_none());
         assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::SynAck { .. })));
         assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::Close { .. })));
@@ -267,10 +276,10 @@ mod tests {
         let from = crate::testing::id("a", 1);
         exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
         let closed = exchanges.close(accepted).unwrap();
-        assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false }));
+        assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false }));
 
-        let dialled = exchanges.dial(Address::new("h", 1), true);
-        assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell));
+        let dialled = exchanges.dial(Address::new("h", 1), true, true);
+        assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell && closed.to_live));
         assert_eq!((exchanges.dialled(), exchanges.accepted()), (0, 0));
         // Of what is closed nothing is expected, and nothing is kept.
         exchanges.wait_for(Via::Dialled(dialled), Stage::Syn);
@@ -281,7 +290,7 @@ mod tests {
     fn an_address_is_being_dialled_until_its_answer_is_in() {
         let mut exchanges = Exchanges::default();
         let (here, there) = (Address::new("h", 1), Address::new("h", 2));
-        let dialled = exchanges.dial(here.clone(), false);
+        let dialled = exchanges.dial(here.clone(), false, false);
         assert!(exchanges.is_dialling(&here) && !exchanges.is_dialling(&there));
         exchanges.take_stage(Via::Dialled(dialled)).unwrap();
         assert!(!exchanges.is_dialling(&here));

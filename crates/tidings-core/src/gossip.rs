@@ -16,8 +16,10 @@ use bytes::Bytes;
 use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
 use crate::config::Config;
 use crate::delta::{self, Delta, KeyValueUpdate, News, Packed};
+use crate::detector::Detector;
 use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::{EventKind, EventQueue};
+use crate::health::LocalHealth;
 use crate::id::{Address, NodeId};
 use crate::limits::MAX_JUMP;
 use crate::membership::{Env, Membership, Peer};
@@ -49,6 +51,7 @@ pub(crate) struct Gossip {
     #[cfg_attr(feature = "record", serde(skip))]
     pub(crate) stats: Stats,
     pub(crate) random: Random,
+    pub(crate) health: LocalHealth,
     /// The version up to which unmarked peers may be told the own key-values; `None`: no bound.
     released: Option<u64>,
     other_clusters: BTreeSet<Arc<str>>,
@@ -79,6 +82,7 @@ impl Gossip {
             events: EventQueue::new(config.limits.max_queued_events),
             stats: Stats::default(),
             random,
+            health: LocalHealth::default(),
             released: None,
             other_clusters: BTreeSet::new(),
             digest_truncation_told: false,
@@ -89,8 +93,14 @@ impl Gossip {
 
     /// The members beside what a change of them needs.
     pub(crate) fn membership(&mut self, at: Moment) -> (&mut Membership, Env<'_>) {
+        let detector = self.detector();
         let Gossip { membership, config, events, stats, .. } = self;
-        (membership, Env { now: at.now, active: at.active, config, events, stats })
+        (membership, Env { now: at.now, active: at.active, detector, config, events, stats })
+    }
+
+    /// What the others' silence is held against now.
+    pub(crate) fn detector(&self) -> Detector {
+        Detector::new(&self.config, self.health.failed_share())
     }
 
     pub(crate) fn tell(&mut self, kind: EventKind) {
@@ -189,6 +199,12 @@ impl Gossip {
         let (membership, mut env) = self.membership(at);
         membership.refresh_all(&mut env);
         self.update_released(at);
+    }
+
+    /// Between rounds: looks at the nodes whose silence is too long by now.
+    pub(crate) fn refresh_due(&mut self, at: Moment) {
+        let (membership, mut env) = self.membership(at);
+        membership.refresh_due(&mut env);
     }
 
     /// Deletes the own keys whose lifetime is over.

@@ -121,6 +121,7 @@ mod event;
 mod exchange;
 mod farewell;
 mod gossip;
+mod health;
 mod id;
 mod identity;
 pub mod invariants;

@@ -9,12 +9,14 @@ use indexmap::{Equivalent, IndexMap};
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
-use crate::detector::HeartbeatWindow;
+use crate::detector::{Detector, HeartbeatWindow};
 use crate::digest::{NodeDigest, Subject};
 use crate::event::{EventKind, EventQueue};
 use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_JUMP};
 use crate::snapshot::Liveness;
+#[cfg(feature = "record")]
+use crate::state::NodeState;
 use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -30,6 +32,7 @@ pub(crate) use peer::Peer;
 pub(crate) struct Env<'a> {
     pub(crate) now: Instant,
     pub(crate) active: Instant,
+    pub(crate) detector: Detector,
     pub(crate) config: &'a Config,
     pub(crate) events: &'a mut EventQueue,
     pub(crate) stats: &'a mut Stats,
@@ -78,6 +81,9 @@ pub(crate) struct Membership {
     ids: BTreeSet<NodeId>,
     addresses: Addresses,
     forgotten: BTreeMap<NodeId, Forgotten>,
+    /// Live peers that will have been silent for too long before the next look at all of them, and from when on (in
+    /// active time). Who beats meanwhile stays in here until then.
+    due: BTreeSet<(Instant, NodeId)>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
 }
@@ -92,6 +98,7 @@ impl Membership {
             ids: BTreeSet::new(),
             addresses: Addresses::default(),
             forgotten: BTreeMap::new(),
+            due: BTreeSet::new(),
             state_bytes: 0,
         }
     }
@@ -203,7 +210,7 @@ impl Membership {
         }
         if beat {
             peer.heartbeat = entry.heartbeat;
-            peer.window.report_heartbeat(env.active, &env.config.failure_detector);
+            peer.window.report_heartbeat(env.active, &env.detector);
         }
         peer.protocol_revision = peer.protocol_revision.max(entry.protocol_revision);
         if is_newest && trusted {
@@ -371,8 +378,10 @@ impl Membership {
     pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
+        self.due.clear();
         for position in 0..self.peers.len() {
             self.refresh(env, position);
+            self.watch(env, position);
             let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
@@ -388,6 +397,36 @@ impl Membership {
             self.forget(env, id);
         }
         self.state_bytes = self.state_bytes();
+    }
+
+    /// When the next peer will have been silent for too long, in active time, if that is before the next round.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Looks at the peers that have been silent for too long by now, unless they have beaten meanwhile.
+    pub(crate) fn refresh_due(&mut self, env: &mut Env<'_>) {
+        while let Some((at, id)) = self.due.pop_first() {
+            if at > env.active {
+                self.due.insert((at, id));
+                return;
+            }
+            let Some(position) = self.peers.get_index_of(&id) else { continue };
+            self.refresh(env, position);
+            self.watch(env, position);
+        }
+    }
+
+    /// Has a live peer looked at again when its silence is too long, if that is before the next look at all.
+    fn watch(&mut self, env: &Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index(position) else { return };
+        if peer.liveness != Liveness::Live {
+            return;
+        }
+        let until = env.active + env.config.gossip_interval;
+        if let Some(at) = peer.window.suspect_at(&env.detector).filter(|at| *at > env.active && *at < until) {
+            self.due.insert((at, id.clone()));
+        }
     }
 
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
@@ -485,7 +524,7 @@ impl Forgotten {
             env.stats.jumps_refused += 1;
             return false;
         }
-        let in_a_row = env.active <= self.beat_at + env.config.failure_detector.max_interval;
+        let in_a_row = env.active <= self.beat_at + env.detector.max_interval();
         self.beats = if in_a_row { self.beats + 1 } else { 1 };
         self.beat_at = env.active;
         self.heartbeat = heartbeat;

@@ -20,6 +20,7 @@ use crate::farewell::Farewell;
 use crate::gossip::{Gossip, Moment};
 use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
+use crate::membership::Peer;
 use crate::rng::Random;
 use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
@@ -114,7 +115,10 @@ impl Node {
     /// An exchange is over: its connection is closed, or was never made. Call this once for every exchange.
     pub fn handle_closed(&mut self, now: Instant, exchange: ExchangeId, outcome: Outcome) {
         self.moment(now);
-        let Some(Closed { stage, tells_farewell }) = self.exchanges.close(exchange) else { return };
+        let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
+        if to_live {
+            self.gossip.health.exchange_over(outcome);
+        }
         let told = match stage {
             Stage::Close { completed: true, told } if outcome == Outcome::Done => {
                 self.gossip.stats.exchanges_completed += 1;
@@ -136,6 +140,8 @@ impl Node {
         }
         if at.now >= self.next_round {
             self.run_round(at);
+        } else {
+            self.gossip.refresh_due(at);
         }
         self.finish_farewell();
     }
@@ -157,7 +163,8 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let lifetime = self.gossip.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
-        Some(self.next_round.min(lifetime).min(farewell))
+        let suspicion = self.gossip.membership.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
+        Some(self.next_round.min(lifetime).min(farewell).min(suspicion))
     }
 
     // ---- commands ----
@@ -300,7 +307,22 @@ impl Node {
     /// often enough.
     #[must_use]
     pub fn phi(&self, now: Instant, id: &NodeId) -> Option<f64> {
-        self.gossip.membership.get(id)?.phi(self.clock.at(now.max(self.now)), &self.gossip.config)
+        let active = self.clock.at(now.max(self.now));
+        self.gossip.membership.get(id)?.phi(active, &self.gossip.detector())
+    }
+
+    /// The share of its exchanges with live nodes that failed lately, from 0 to 1: the network around this node is bad,
+    /// or this node is slow. 1 at first, when it has reached nobody yet. See
+    /// [`local_health_weight`](crate::FailureDetectorConfig::local_health_weight).
+    #[must_use]
+    pub fn failed_share(&self) -> f64 {
+        self.gossip.health.failed_share()
+    }
+
+    /// The highest heartbeat heard of each other node, for experiments with failure detectors. In the order in which the
+    /// nodes were heard of, as long as none is forgotten.
+    pub fn heartbeats(&self) -> impl Iterator<Item = (&NodeId, u64)> {
+        self.gossip.membership.iter().map(|(id, peer)| (id, peer.heartbeat))
     }
 
     /// Everything this node knows now. Shares the key-values instead of copying them.
@@ -313,11 +335,11 @@ impl Node {
             heartbeat: self.gossip.own.heartbeat,
             state: self.gossip.own.state().clone(),
         };
-        let active = self.clock.at(now.max(self.now));
+        let (active, detector) = (self.clock.at(now.max(self.now)), self.gossip.detector());
         let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
-            phi: peer.phi(active, &self.gossip.config),
+            phi: peer.phi(active, &detector),
             heartbeat: peer.heartbeat,
             state: peer.state.clone(),
         });
@@ -407,18 +429,19 @@ impl Node {
             return false;
         }
         let packet = self.gossip.syn(at, &to);
-        let tls_name = self.tls_name_at(&to);
-        let exchange = self.exchanges.dial(to.clone(), tells_farewell);
+        let peer = self.peer_at(&to);
+        let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
+        let tls_name = peer.and_then(|(id, _)| id.tls_name()).map(String::from);
+        let exchange = self.exchanges.dial(to.clone(), to_live, tells_farewell);
         self.gossip.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
         true
     }
 
-    /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
-    fn tls_name_at(&self, address: &Address) -> Option<String> {
+    /// The node at this address: the live one, where it has taken the place of another.
+    fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
         let peers = self.gossip.membership.at(address).filter(|(_, peer)| !peer.is_superseded());
-        let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
-        id.tls_name().map(String::from)
+        peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
     /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be

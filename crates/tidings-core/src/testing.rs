@@ -8,6 +8,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
+use crate::detector::Detector;
 use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::EventQueue;
 use crate::id::{Address, NodeId};
@@ -85,7 +86,14 @@ pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Memb
     let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
     for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
         let now = NOW - Duration::from_secs(ago);
-        let mut env = Env { now, active: now, config, events: &mut events, stats: &mut stats };
+        let mut env = Env {
+            now,
+            active: now,
+            detector: Detector::new(config, 0.0),
+            config,
+            events: &mut events,
+            stats: &mut stats,
+        };
         for node in live {
             hear(&mut membership, &mut env, &entry(node, heartbeat), true);
         }

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState};
+use tidings_core::{Address, Config, FailureDetectorConfig, Lifetime, Node, NodeId, NodeState};
 use tracing::Instrument;
 
 use crate::clock::Clock;
@@ -39,7 +39,8 @@ const LARGEST_EVENT_BUFFER: usize = 1 << 24;
 
 type ChangeConfig = Box<dyn FnOnce(&mut Config) + Send>;
 
-/// The settings of a node that is not started yet. What is not set has aiocluster's default where it has one.
+/// The settings of a node that is not started yet. What is not set has aiocluster's default where it has one,
+/// but for the failure detector.
 #[must_use = "a builder does nothing until it is started"]
 pub struct Builder<R> {
     name: String,
@@ -130,6 +131,12 @@ impl<R: Runtime> Builder<R> {
     /// The time between two rounds of gossip. Default: 1 s.
     pub fn gossip_interval(self, interval: Duration) -> Self {
         self.config(move |config| config.gossip_interval = interval)
+    }
+
+    /// When other nodes are taken for dead. Default: chosen by measurements;
+    /// [`FailureDetectorConfig::aiocluster`] is as aiocluster judges.
+    pub fn failure_detector(self, settings: FailureDetectorConfig) -> Self {
+        self.config(move |config| config.failure_detector = settings)
     }
 
     /// Which run of the node this is; it must be higher than that of the last run. Default: the nanoseconds since

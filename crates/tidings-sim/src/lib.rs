@@ -8,16 +8,19 @@
 //! - [`Scenario`] is a run as data, and [`run`] watches it: the invariants of the core, the truth of what every owner
 //!   wrote, the nodes' events. Its [`Report`] has the measurements.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
+//! - [`frontier`] tries many settings of the failure detector on one and the same run.
 //!
 //! - [`replay`] and [`play`] take what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so
 //!   that what went wrong in production becomes a test.
 //!
-//! The command `tidings-sim` has `run`, `swarm`, `report` and `replay`; the feature `cli`, on by default, is for it alone.
+//! The command `tidings-sim` has `run`, `swarm`, `frontier`, `report` and `replay`; the feature `cli`, on by default, is
+//! for it alone.
 
 mod check;
 mod clock;
 mod connection;
 mod fault;
+pub mod frontier;
 mod host;
 mod link;
 mod measure;

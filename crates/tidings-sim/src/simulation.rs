@@ -47,6 +47,16 @@ pub fn run_and_keep(scenario: &Scenario, keep: Keep) -> Result<Report, ScenarioE
     simulation.run()
 }
 
+/// As [`run`], and lets `tap` look at each node that something has happened to.
+pub(crate) fn run_with_tap<'a>(scenario: &'a Scenario, tap: Tap<'a>) -> Result<Report, ScenarioError> {
+    let mut simulation = Simulation::new(scenario)?;
+    simulation.tap = Some(tap);
+    simulation.run()
+}
+
+/// Looks at a node after each step.
+type Tap<'a> = &'a mut dyn FnMut(&World, usize);
+
 /// The wall clock at the start: generations come from it, in nanoseconds since 1970.
 const WALL_CLOCK: u64 = 1_750_000_000_000_000_000;
 
@@ -67,6 +77,7 @@ struct Simulation<'a> {
     node_hours: f64,
     /// The node that is to be recorded.
     recorded: Option<usize>,
+    tap: Option<Tap<'a>>,
 }
 
 impl<'a> Simulation<'a> {
@@ -101,6 +112,7 @@ impl<'a> Simulation<'a> {
             is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
             node_hours: 0.0,
             recorded: None,
+            tap: None,
         };
         simulation.schedule_write();
         Ok(simulation)
@@ -176,7 +188,9 @@ impl<'a> Simulation<'a> {
     /// and for as many rounds as the news is packets long.
     fn bound(&self) -> Duration {
         let Scenario { protocol, workload, nodes, .. } = self.scenario;
-        let detector = protocol.max_interval.max(protocol.initial_interval).mul_f64(protocol.phi_threshold + 4.0);
+        let config = self.scenario.config(0, 1);
+        let longest_interval = config.max_interval().max(config.initial_interval());
+        let detector = longest_interval.mul_f64(protocol.phi_threshold + 4.0);
         let smallest = protocol.max_payload_size.iter().min().copied().unwrap_or(512);
         let entry = 80 + workload.keys * (40 + workload.value_bytes);
         let frames = u32::try_from(nodes * entry / (smallest / 4) + 1).unwrap_or(u32::MAX);
@@ -223,6 +237,9 @@ impl<'a> Simulation<'a> {
             let next = until.min(self.next_write).min(sample);
             let before = self.world.now();
             while let Some(node) = self.world.step(next) {
+                if let Some(tap) = &mut self.tap {
+                    tap(&self.world, node);
+                }
                 self.news()?;
                 self.checker.step(&self.world, node)?;
             }

@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 use crate::config::Config;
-use crate::detector::HeartbeatWindow;
+use crate::detector::{Detector, HeartbeatWindow};
 use crate::digest::NodeDigest;
 use crate::membership::Env;
 use crate::snapshot::Liveness;
@@ -97,12 +97,12 @@ impl Peer {
         self.superseded_at.is_some()
     }
 
-    pub(crate) fn phi(&self, active: Instant, config: &Config) -> Option<f64> {
-        self.window.phi(active, &config.failure_detector)
+    pub(crate) fn phi(&self, active: Instant, detector: &Detector) -> Option<f64> {
+        self.window.phi(active, detector)
     }
 
     pub(super) fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.config.failure_detector)
+        self.window.is_alive(env.active, &env.detector)
     }
 
     /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
@@ -113,12 +113,11 @@ impl Peer {
     /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
     /// through slow relays for a while, and prove nothing.
     pub(super) fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        let max_interval = env.config.failure_detector.max_interval;
-        self.is_alive(env) && self.window.last_heartbeat() > Some(at + max_interval)
+        self.is_alive(env) && self.window.last_heartbeat() > Some(at + env.detector.max_interval())
     }
 
     /// Whether it has had time to beat, and does not.
     pub(super) fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.active > self.first_heard + env.config.failure_detector.max_interval
+        !self.is_alive(env) && env.active > self.first_heard + env.detector.max_interval()
     }
 }

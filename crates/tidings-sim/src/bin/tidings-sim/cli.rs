@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Run the scenarios of many seeds, and make the first one that fails smaller.
     Swarm(SwarmArgs),
+    /// Try settings of the failure detector: how soon a crash is noticed, against false alarms.
+    Frontier(FrontierArgs),
     /// Run all scenarios of a folder, and write a page with tables and plots.
     Report(ReportArgs),
     /// Play what was recorded of one node, and see whether everything comes out as it did.
@@ -133,6 +135,34 @@ pub(crate) struct SwarmArgs {
     /// Where the smaller scenario of a seed that failed is written.
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     pub(crate) save_to: PathBuf,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct FrontierArgs {
+    /// The settings, and the clusters to try them in, as TOML. Without it, those behind the defaults:
+    /// crates/tidings-sim/frontier.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+
+    /// At most so many seeds of each cluster.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    pub(crate) seeds: u64,
+
+    /// Leave out larger clusters.
+    #[arg(long, value_name = "NODES", default_value_t = usize::MAX, hide_default_value = true)]
+    pub(crate) max_nodes: usize,
+
+    /// How many run at once; without it, as many as the machine has processors.
+    #[arg(long)]
+    pub(crate) jobs: Option<usize>,
+
+    /// Print the experiment and all points as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Draw detection against false alarms.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

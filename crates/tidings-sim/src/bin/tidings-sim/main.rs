@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "a command prints")]
 
 mod cli;
+mod frontier;
 mod plot;
 mod replay;
 mod report;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Run(args) => cli::run(&args),
         cli::Command::Swarm(args) => swarm::run(&args),
+        cli::Command::Frontier(args) => frontier::run(&args),
         cli::Command::Report(args) => report::run(&args),
         cli::Command::Replay(args) => replay::run(&args),
     };

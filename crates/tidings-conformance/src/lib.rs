@@ -16,6 +16,7 @@ pub mod forming;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod recording;
 pub mod seeds;
 pub mod tls;
 pub mod tls_refused;

@@ -63,10 +63,10 @@ pub(crate) fn claim_of(delta: &NodeDelta, sender: Sender<'_>) -> Claim {
 /// An unmarked relay with holes resends the same key-values for ever to whoever shows a version below its own; so it is
 /// shown the highest version heard of, beside which a field of ours carries the complete one. The owner itself is shown
 /// the complete one, since only it can fill what is missing.
-pub(crate) fn versions_to_show(peer: &Peer, to_owner: bool) -> (u64, Option<u64>) {
-    let complete = peer.state.max_version();
+pub(crate) fn versions_to_show(peer: &Peer, to_owner: impl FnOnce() -> bool) -> (u64, Option<u64>) {
+    let complete = peer.complete_version;
     let heard = peer.heard_version.max(complete);
-    if to_owner || heard == complete { (complete, None) } else { (heard, Some(complete)) }
+    if heard == complete || to_owner() { (complete, None) } else { (heard, Some(complete)) }
 }
 
 /// What an unmarked owner says by sending nothing of itself in a SynAck.
@@ -175,7 +175,7 @@ fn slowest_unmarked(membership: &Membership, active: Instant, config: &Config) -
     let rounds = u32::try_from(membership.len()).unwrap_or(u32::MAX).max(30);
     let patience = config.gossip_interval.saturating_mul(rounds);
     let version_of = |peer: &Peer| {
-        let is_new = active <= peer.first_heard + config.failure_detector.max_interval;
+        let is_new = active <= peer.first_heard + config.max_interval();
         if peer.protocol_revision > 0 || peer.is_superseded() || !(peer.liveness() == Liveness::Live || is_new) {
             return None;
         }

@@ -12,10 +12,12 @@ use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_VERSION};
 use crate::wire::size::{self, MessageLen};
 
-/// The settings of one [`Node`](crate::Node). [`Config::new`] gives aiocluster's defaults.
+/// The settings of one [`Node`](crate::Node). [`Config::new`] gives the defaults: aiocluster's, but for
+/// the failure detector.
 ///
 /// Timeouts of connections are the driver's; the core has no sockets.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Config {
     /// Who this node is. Its `generation_id` must be higher than that of every earlier run of the same name.
@@ -43,21 +45,33 @@ pub struct Config {
     pub limits: Limits,
 }
 
-/// The phi-accrual failure detector's settings, with aiocluster's names and defaults.
+/// The phi-accrual failure detector's settings, with aiocluster's names.
+///
+/// The defaults are not aiocluster's: they were chosen by measurements (docs/simulation.md, "Detection against false
+/// positives"). A crash is noticed sooner than with [`FailureDetectorConfig::aiocluster`], above all when nodes have not
+/// been up for long, and lost packets make fewer false alarms. Nodes with different settings get on with each other.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FailureDetectorConfig {
     /// A node is dead when phi, the time since its last heartbeat over the mean interval, passes this: above 0, up to
-    /// 1,000. Default: 8.0.
+    /// 1,000. Default: 6.0.
     pub phi_threshold: f64,
-    /// How many intervals the mean remembers, 1 to 1,000,000. Default: 1,000.
+    /// How many intervals the mean remembers, 1 to 1,000,000. Default: 50.
     pub sampling_window_size: u32,
-    /// A longer interval is no sample (the node was away): 1 ms to 24 h. Default: 10 s.
-    pub max_interval: Duration,
-    /// The interval expected before any was seen: 1 ms to 24 h. Default: 5 s.
-    pub initial_interval: Duration,
-    /// How many samples `initial_interval` counts for: 0 to 1,000. Default: 5.0.
+    /// A longer interval is no sample (the node was away): 1 ms to 24 h. Default, `None`: 10 s, or ten gossip intervals
+    /// if that is more.
+    pub max_interval: Option<Duration>,
+    /// The interval expected before any was seen: 1 ms to 24 h. Default, `None`: 1 s, or the gossip interval if
+    /// that is more. It is not less for quick rounds, since machines stutter and TCP repeats itself no faster than
+    /// before. Where nodes have different gossip intervals, set it to the longest.
+    pub initial_interval: Option<Duration>,
+    /// How many samples `initial_interval` counts for: 0 to 1,000. Default: 50.0, as many as the window holds, so that
+    /// it stays half of the mean.
     pub prior_weight: f64,
+    /// How much longer others may be silent while this node's own exchanges with live nodes fail: with all of them
+    /// failing, 1 + this times as long. 0 to 100. Default: 2.0. A node that has just started begins there.
+    pub local_health_weight: f64,
     /// How long a dead node is remembered, 1 ms to 365 days; after half of it nobody is told of the node any more.
     /// Default: 24 h.
     pub dead_node_grace_period: Duration,
@@ -66,11 +80,28 @@ pub struct FailureDetectorConfig {
 impl Default for FailureDetectorConfig {
     fn default() -> FailureDetectorConfig {
         FailureDetectorConfig {
+            phi_threshold: 6.0,
+            sampling_window_size: 50,
+            max_interval: None,
+            initial_interval: None,
+            prior_weight: 50.0,
+            local_health_weight: 2.0,
+            dead_node_grace_period: DAY,
+        }
+    }
+}
+
+impl FailureDetectorConfig {
+    /// aiocluster's defaults: for a cluster of both kinds in which every node is to judge alike.
+    #[must_use]
+    pub fn aiocluster() -> FailureDetectorConfig {
+        FailureDetectorConfig {
             phi_threshold: 8.0,
             sampling_window_size: 1_000,
-            max_interval: Duration::from_secs(10),
-            initial_interval: Duration::from_secs(5),
+            max_interval: Some(Duration::from_secs(10)),
+            initial_interval: Some(Duration::from_secs(5)),
             prior_weight: 5.0,
+            local_health_weight: 0.0,
             dead_node_grace_period: DAY,
         }
     }
@@ -81,7 +112,7 @@ const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
 impl Config {
-    /// aiocluster's defaults for the node `node_id`.
+    /// The defaults for the node `node_id`.
     #[must_use]
     pub fn new(node_id: NodeId) -> Config {
         Config {
@@ -125,6 +156,20 @@ impl Config {
         self.limits.validate(self.max_payload_size)
     }
 
+    /// `failure_detector.max_interval`, or what the gossip interval makes of it.
+    #[must_use]
+    pub fn max_interval(&self) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(10);
+        self.failure_detector.max_interval.unwrap_or_else(|| SHORTEST.max(self.gossip_interval.saturating_mul(10)))
+    }
+
+    /// `failure_detector.initial_interval`, or what the gossip interval makes of it.
+    #[must_use]
+    pub fn initial_interval(&self) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(1);
+        self.failure_detector.initial_interval.unwrap_or_else(|| SHORTEST.max(self.gossip_interval))
+    }
+
     /// A digest must hold this node's own entry, and another as long, or nobody is ever asked about.
     fn smallest_payload(&self) -> usize {
         let entry = NodeDigest {
@@ -146,9 +191,14 @@ impl FailureDetectorConfig {
     fn validate(&self) -> Result<(), ConfigError> {
         within("failure_detector.phi_threshold", self.phi_threshold, f64::MIN_POSITIVE..=1_000.0)?;
         within("failure_detector.sampling_window_size", self.sampling_window_size, 1..=1_000_000)?;
-        within("failure_detector.max_interval", self.max_interval, MILLISECOND..=DAY)?;
-        within("failure_detector.initial_interval", self.initial_interval, MILLISECOND..=DAY)?;
+        for (field, value) in [
+            ("failure_detector.max_interval", self.max_interval),
+            ("failure_detector.initial_interval", self.initial_interval),
+        ] {
+            value.map_or(Ok(()), |value| within(field, value, MILLISECOND..=DAY))?;
+        }
         within("failure_detector.prior_weight", self.prior_weight, 0.0..=1_000.0)?;
+        within("failure_detector.local_health_weight", self.local_health_weight, 0.0..=100.0)?;
         within("failure_detector.dead_node_grace_period", self.dead_node_grace_period, MILLISECOND..=YEAR)
     }
 }
@@ -181,7 +231,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 19] = [
+        let breaks: [Break; 22] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -199,6 +249,9 @@ mod tests {
             (|c| c.failure_detector.phi_threshold = f64::NAN, "failure_detector.phi_threshold", "NaN"),
             (|c| c.failure_detector.sampling_window_size = 0, "failure_detector.sampling_window_size", "0"),
             (|c| c.failure_detector.prior_weight = -1.0, "failure_detector.prior_weight", "-1"),
+            (|c| c.failure_detector.local_health_weight = 101.0, "failure_detector.local_health_weight", "101"),
+            (|c| c.failure_detector.max_interval = Some(Duration::ZERO), "failure_detector.max_interval", "0ns"),
+            (|c| c.failure_detector.initial_interval = Some(Duration::MAX), "failure_detector.initial_interval", "s"),
             (|c| c.failure_detector.dead_node_grace_period = Duration::ZERO, "dead_node_grace_period", "0ns"),
             (|c| c.limits.max_nodes = 0, "limits.max_nodes", "0"),
         ];
@@ -209,5 +262,18 @@ mod tests {
             let message = error.to_string();
             assert!(message.contains(field) && message.contains(value) && message.contains("allowed: "), "{message}");
         }
+    }
+
+    #[test]
+    fn intervals_follow_slow_rounds_and_have_a_floor_for_quick_ones() {
+        let mut config = config();
+        let mut of = |gossip_ms| {
+            config.gossip_interval = Duration::from_millis(gossip_ms);
+            (config.initial_interval().as_millis(), config.max_interval().as_millis())
+        };
+        assert_eq!([of(200), of(1_000), of(5_000)], [(1_000, 10_000), (1_000, 10_000), (5_000, 50_000)]);
+        config.failure_detector = FailureDetectorConfig::aiocluster();
+        assert_eq!((config.initial_interval().as_secs(), config.max_interval().as_secs()), (5, 10));
+        config.validate().unwrap();
     }
 }

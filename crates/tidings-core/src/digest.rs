@@ -6,8 +6,6 @@
 use alloc::vec::Vec;
 
 use crate::id::NodeId;
-use crate::rng::Random;
-use crate::wire::size;
 
 /// What one node knows of all nodes. The first entry is always the sender itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,77 +43,75 @@ impl NodeDigest {
     }
 }
 
-impl Digest {
-    /// A digest of at most `budget` bytes: `own` first, then all the `others`, or where they do not fit a random share
-    /// of them, so that every node is told of in time. Also the number of nodes left out.
-    pub(crate) fn fit(own: NodeDigest, others: Vec<NodeDigest>, budget: usize, random: &mut Random) -> (Digest, usize) {
-        let mut entries = others;
-        entries.insert(0, own);
-        let all = size::digest_len(entries.iter().map(size::node_digest_len).sum(), false);
-        if all <= budget {
-            return (Digest { entries, partial: false }, 0);
-        }
-        let mut left = budget.saturating_sub(size::digest_len(size::node_digest_len(&entries[0]), true));
-        let count = entries.len();
-        random.choose(&mut entries[1..], count);
-        let mut fitting = 1;
-        for entry in &entries[1..] {
-            let len = size::node_digest_len(entry);
-            if len > left {
-                break;
-            }
-            left -= len;
-            fitting += 1;
-        }
-        entries.truncate(fitting);
-        (Digest { entries, partial: true }, count - fitting)
-    }
-
-    /// The encoded length of the whole digest of these entries, in bytes.
-    pub(crate) fn len_of(own: &NodeDigest, others: &[NodeDigest]) -> usize {
-        let entries = core::iter::once(own).chain(others);
-        size::digest_len(entries.map(size::node_digest_len).sum(), false)
-    }
+/// Whom an entry of a digest is about, as it is known here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The node that reads the digest.
+    Reader,
+    /// The peer at this position among its members.
+    Peer(usize),
+    /// A node that it does not know.
+    Stranger,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::id::Address;
-    use alloc::collections::BTreeSet;
-    use alloc::format;
-    use rand_chacha::rand_core::SeedableRng;
+/// Whom the entries of a digest are about. Found out once, while the digest is decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Subjects {
+    /// In the order of the entries.
+    of_entries: Vec<Subject>,
+    /// The number of the entry about the reader.
+    reader: Option<usize>,
+    /// The number of the entry about each peer, by the peer's position.
+    peers: Vec<Option<usize>>,
+}
 
-    fn entry(name: &str) -> NodeDigest {
-        NodeDigest {
-            node_id: NodeId::new(name, 1, Address::new("h", 1)),
-            heartbeat: 1,
-            last_gc_version: 0,
-            max_version: 1,
-            complete_version: None,
-            protocol_revision: 1,
-            released_version: None,
-        }
+impl Subjects {
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.of_entries.reserve(entries);
     }
 
-    #[test]
-    fn a_digest_that_does_not_fit_keeps_its_own_entry_and_gives_every_other_its_turn() {
-        let mut random = Random::from_rng(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1));
-        let others: Vec<NodeDigest> = (0..100).map(|n| entry(&format!("node{n}"))).collect();
-        let whole = Digest::len_of(&entry("own"), &others);
-        let (digest, left_out) = Digest::fit(entry("own"), others.clone(), whole, &mut random);
-        assert_eq!((digest.entries.len(), digest.partial, left_out), (101, false, 0));
-
-        let mut told = BTreeSet::new();
-        for _ in 0..60 {
-            let budget = whole / 4;
-            let (digest, left_out) = Digest::fit(entry("own"), others.clone(), budget, &mut random);
-            assert!(digest.partial && digest.entries[0] == entry("own"));
-            assert_eq!(digest.entries.len() + left_out, 101);
-            let len = size::digest_len(digest.entries.iter().map(size::node_digest_len).sum(), digest.partial);
-            assert!(len <= budget && len + 40 > budget, "{len} of {budget}");
-            told.extend(digest.entries.into_iter().map(|entry| entry.node_id));
+    /// Takes note of the next entry, unless an earlier one is about the same node. (A stranger has no place here by
+    /// which to tell; it counts as new.)
+    #[inline]
+    pub(crate) fn push(&mut self, subject: Subject) -> bool {
+        let number = self.of_entries.len();
+        let place = match subject {
+            Subject::Reader => &mut self.reader,
+            Subject::Peer(position) => self.place_of(position),
+            Subject::Stranger => &mut None,
+        };
+        if place.is_some() {
+            return false;
         }
-        assert_eq!(told.len(), 101);
+        *place = Some(number);
+        self.of_entries.push(subject);
+        true
+    }
+
+    fn place_of(&mut self, position: usize) -> &mut Option<usize> {
+        if self.peers.len() <= position {
+            self.peers.resize(position + 1, None);
+        }
+        &mut self.peers[position]
+    }
+
+    /// Whom the entry of this number is about.
+    pub(crate) fn of_entry(&self, number: usize) -> Subject {
+        self.of_entries.get(number).copied().unwrap_or(Subject::Stranger)
+    }
+
+    /// The stranger of this entry was taken in, and stands at this position from now on.
+    pub(crate) fn admitted(&mut self, number: usize, position: usize) {
+        *self.place_of(position) = Some(number);
+    }
+
+    /// The entry about the reader.
+    pub(crate) fn entry_of_reader<'a>(&self, digest: &'a Digest) -> Option<&'a NodeDigest> {
+        digest.entries.get(self.reader?)
+    }
+
+    /// The entry about the peer at this position.
+    pub(crate) fn entry_of_peer<'a>(&self, digest: &'a Digest, position: usize) -> Option<&'a NodeDigest> {
+        digest.entries.get((*self.peers.get(position)?)?)
     }
 }

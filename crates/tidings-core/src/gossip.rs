@@ -11,11 +11,15 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use bytes::Bytes;
+
 use crate::aiocluster::{self, PROTOCOL_REVISION, Sender};
 use crate::config::Config;
 use crate::delta::{self, Delta, KeyValueUpdate, News, Packed};
-use crate::digest::{Digest, NodeDigest};
+use crate::detector::Detector;
+use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::{EventKind, EventQueue};
+use crate::health::LocalHealth;
 use crate::id::{Address, NodeId};
 use crate::limits::MAX_JUMP;
 use crate::membership::{Env, Membership, Peer};
@@ -25,7 +29,7 @@ use crate::state::{Claim, KeyChange, NodeState, OwnState};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::size::{self, MessageLen};
-use crate::wire::{Message, Packet};
+use crate::wire::{self, EncodedDigest, Outgoing};
 
 /// Other clusters' ids that the user has been told of; further ones pass without an event.
 const MAX_OTHER_CLUSTERS: usize = 64;
@@ -36,14 +40,18 @@ const MOST_UNHEARD_VERSIONS: u64 = 1 << 20;
 
 /// All that a node knows, and how it is told to others.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Gossip {
     pub(crate) config: Config,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) own: OwnState,
     pub(crate) membership: Membership,
     pub(crate) events: EventQueue,
+    /// They decide nothing, so a checkpoint goes without.
+    #[cfg_attr(feature = "record", serde(skip))]
     pub(crate) stats: Stats,
     pub(crate) random: Random,
+    pub(crate) health: LocalHealth,
     /// The version up to which unmarked peers may be told the own key-values; `None`: no bound.
     released: Option<u64>,
     other_clusters: BTreeSet<Arc<str>>,
@@ -74,6 +82,7 @@ impl Gossip {
             events: EventQueue::new(config.limits.max_queued_events),
             stats: Stats::default(),
             random,
+            health: LocalHealth::default(),
             released: None,
             other_clusters: BTreeSet::new(),
             digest_truncation_told: false,
@@ -84,8 +93,14 @@ impl Gossip {
 
     /// The members beside what a change of them needs.
     pub(crate) fn membership(&mut self, at: Moment) -> (&mut Membership, Env<'_>) {
+        let detector = self.detector();
         let Gossip { membership, config, events, stats, .. } = self;
-        (membership, Env { now: at.now, active: at.active, config, events, stats })
+        (membership, Env { now: at.now, active: at.active, detector, config, events, stats })
+    }
+
+    /// What the others' silence is held against now.
+    pub(crate) fn detector(&self) -> Detector {
+        Detector::new(&self.config, self.health.failed_share())
     }
 
     pub(crate) fn tell(&mut self, kind: EventKind) {
@@ -103,24 +118,29 @@ impl Gossip {
     }
 
     /// The Syn for whoever is at `to`.
-    pub(crate) fn syn(&mut self, at: Moment, to: &Address) -> Packet {
-        let (own, others) = self.digest_entries(at, Reader::At(to));
-        let room = self.room(MessageLen::Syn { digest: 0 });
-        let digest = self.fit_digest(own, others, room);
-        self.packet(Message::Syn { digest })
+    pub(crate) fn syn(&mut self, at: Moment, to: &Address) -> Bytes {
+        let digest = self.digest(at, Reader::At(to));
+        let digest = self.fit_digest(digest, self.room(MessageLen::Syn { digest: 0 }));
+        self.packet(Outgoing::Syn(&digest))
     }
 
     /// Takes in a Syn and answers it.
-    pub(crate) fn answer_syn(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) -> Packet {
-        self.hear(at, digest, sender);
-        let (own, others) = self.digest_entries(at, Reader::Node(sender.id));
+    pub(crate) fn answer_syn(
+        &mut self,
+        at: Moment,
+        digest: &Digest,
+        mut subjects: Subjects,
+        sender: Sender<'_>,
+    ) -> Bytes {
+        self.hear(at, digest, &mut subjects, sender);
+        let own_digest = self.digest(at, Reader::Node(sender.id));
         let room = self.room(MessageLen::SynAck { digest: 0, delta: 0 });
         // Where both do not fit, each gets its part.
         let delta_part = if sender.is_marked() { room / 2 } else { room / aiocluster::DELTA_PART };
-        let delta_room = room.saturating_sub(Digest::len_of(&own, &others)).max(delta_part);
-        let Packed { delta, len, .. } = self.delta(at, digest, sender, delta_room);
-        let digest = self.fit_digest(own, others, room.saturating_sub(len));
-        self.packet(Message::SynAck { digest, delta })
+        let delta_room = room.saturating_sub(own_digest.len()).max(delta_part);
+        let Packed { delta, len, .. } = self.delta(at, digest, &subjects, sender, delta_room);
+        let own_digest = self.fit_digest(own_digest, room.saturating_sub(len));
+        self.packet(Outgoing::SynAck(&own_digest, &delta))
     }
 
     /// Takes in the SynAck that came from `dialled` and answers it. Also the version of this node's own state that the
@@ -129,17 +149,17 @@ impl Gossip {
         &mut self,
         at: Moment,
         dialled: &Address,
-        digest: &Digest,
+        (digest, mut subjects): (&Digest, Subjects),
         delta: &Delta,
         sender: Sender<'_>,
-    ) -> (Packet, Option<u64>) {
-        self.hear(at, digest, sender);
+    ) -> (Bytes, Option<u64>) {
+        self.hear(at, digest, &mut subjects, sender);
         self.apply(at, delta, sender);
         if let Some((owner, claim)) = aiocluster::claim_of_silence(dialled, digest, delta, sender) {
             self.apply_claim(at, owner, claim, &[]);
         }
         let room = self.room(MessageLen::Ack { delta: 0 });
-        let Packed { delta, .. } = self.delta(at, digest, sender, room);
+        let Packed { delta, .. } = self.delta(at, digest, &subjects, sender, room);
         let own_version = self.own.state().max_version();
         let told = |delta: &Delta| {
             delta
@@ -147,9 +167,9 @@ impl Gossip {
                 .iter()
                 .any(|own| own.node_id == self.config.node_id && own.max_version == Some(own_version))
         };
-        let knew = |entry: &NodeDigest| entry.node_id == self.config.node_id && entry.complete_version() >= own_version;
-        let is_told_all = told(&delta) || digest.entries.iter().any(knew);
-        (self.packet(Message::Ack { delta }), is_told_all.then_some(own_version))
+        let knew = |entry: &NodeDigest| entry.complete_version() >= own_version;
+        let is_told_all = told(&delta) || subjects.entry_of_reader(digest).is_some_and(knew);
+        (self.packet(Outgoing::Ack(&delta)), is_told_all.then_some(own_version))
     }
 
     /// Takes in an Ack.
@@ -158,13 +178,13 @@ impl Gossip {
     }
 
     /// A SynAck that says who this is and nothing else.
-    pub(crate) fn introduction(&self) -> Packet {
-        let digest = Digest { entries: Vec::from([self.own_entry()]), partial: true };
-        self.packet(Message::SynAck { digest, delta: Delta::default() })
+    pub(crate) fn introduction(&mut self) -> Bytes {
+        let digest = EncodedDigest::new(&self.own_entry(), 0).into_partial();
+        self.packet(Outgoing::SynAck(&digest, &Delta::default()))
     }
 
-    pub(crate) fn bad_cluster(&self) -> Packet {
-        self.packet(Message::BadCluster)
+    pub(crate) fn bad_cluster(&mut self) -> Bytes {
+        self.packet(Outgoing::BadCluster)
     }
 
     /// Ends lifetimes and grace periods, looks at every node, forgets. Once a round.
@@ -181,6 +201,12 @@ impl Gossip {
         self.update_released(at);
     }
 
+    /// Between rounds: looks at the nodes whose silence is too long by now.
+    pub(crate) fn refresh_due(&mut self, at: Moment) {
+        let (membership, mut env) = self.membership(at);
+        membership.refresh_due(&mut env);
+    }
+
     /// Deletes the own keys whose lifetime is over.
     pub(crate) fn expire_lifetimes(&mut self, at: Moment) {
         let mut changes = Vec::new();
@@ -194,8 +220,12 @@ impl Gossip {
         env.tell_changes(&node, changes);
     }
 
-    fn packet(&self, message: Message) -> Packet {
-        Packet { cluster_id: self.cluster_id.clone(), protocol_revision: PROTOCOL_REVISION, message }
+    fn packet(&mut self, message: Outgoing<'_>) -> Bytes {
+        let bytes = wire::encode_outgoing(&self.cluster_id, PROTOCOL_REVISION, message);
+        self.stats.packets_sent.count(message.kind());
+        self.stats.bytes_sent += bytes.len() as u64;
+        self.stats.max_packet_bytes_sent = self.stats.max_packet_bytes_sent.max(bytes.len() as u64);
+        bytes
     }
 
     /// The room that a packet has for its digest and delta: what the envelope leaves, when the lengths in it are as
@@ -245,35 +275,36 @@ impl Gossip {
         }
     }
 
-    /// The digest's entries: this node's own, and those of all others that are still told of.
-    fn digest_entries(&self, at: Moment, reader: Reader<'_>) -> (NodeDigest, Vec<NodeDigest>) {
+    /// The digest for `reader`: this node's own entry, and those of all others that are still told of.
+    fn digest(&self, at: Moment, reader: Reader<'_>) -> EncodedDigest {
         // Behind an address of no known node, a seed's other name say, may be any of them.
         let may_be_anyone = match reader {
-            Reader::At(address) => !self.membership.iter().any(|(id, _)| id.gossip_advertise_addr() == address),
+            Reader::At(address) => self.membership.at(address).next().is_none(),
             Reader::Node(_) => false,
         };
-        let entry = |(id, peer): (&NodeId, &Peer)| {
-            let to_owner = match reader {
+        let mut digest = EncodedDigest::new(&self.own_entry(), self.membership.len());
+        for (id, peer) in told_of(&self.membership, &self.config, at) {
+            let to_owner = || match reader {
                 Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
             };
             let (max_version, complete_version) = aiocluster::versions_to_show(peer, to_owner);
-            NodeDigest {
+            digest.push(&NodeDigest {
                 node_id: id.clone(),
                 heartbeat: peer.heartbeat,
-                last_gc_version: peer.state.last_gc_version(),
+                last_gc_version: peer.last_gc_version,
                 max_version,
                 complete_version,
                 protocol_revision: peer.protocol_revision,
                 released_version: peer.released_version,
-            }
-        };
-        (self.own_entry(), told_of(&self.membership, &self.config, at).map(entry).collect())
+            });
+        }
+        digest
     }
 
-    fn fit_digest(&mut self, own: NodeDigest, others: Vec<NodeDigest>, room: usize) -> Digest {
-        let (digest, left_out) = Digest::fit(own, others, room, &mut self.random);
-        if digest.partial {
+    fn fit_digest(&mut self, digest: EncodedDigest, room: usize) -> EncodedDigest {
+        let (digest, left_out) = digest.fit(room, &mut self.random);
+        if left_out > 0 {
             self.stats.digests_truncated += 1;
             if !self.digest_truncation_told {
                 self.digest_truncation_told = true;
@@ -285,54 +316,60 @@ impl Gossip {
     }
 
     /// What the sender of `digest` lacks, packed into `room` bytes.
-    fn delta(&mut self, at: Moment, digest: &Digest, reader: Sender<'_>, room: usize) -> Packed {
+    fn delta(&mut self, at: Moment, digest: &Digest, subjects: &Subjects, reader: Sender<'_>, room: usize) -> Packed {
         // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
         // about.
         let own_id = &self.config.node_id;
-        let mut known_of_own = None;
-        let mut known: Vec<Option<&NodeDigest>> = alloc::vec![None; self.membership.len()];
-        for entry in &digest.entries {
-            if entry.node_id == *own_id {
-                known_of_own = Some(entry);
-            } else if let Some(position) = self.membership.position(&entry.node_id) {
-                known[position] = Some(entry);
-            }
-        }
+        let known_of_own = subjects.entry_of_reader(digest);
         let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
         let is_told_of = |peer: &Peer| !peer.is_scheduled_for_deletion(at.now, &self.config);
-        let own = (own_id, &**self.own.state(), known_of_own, self.released, true);
-        let others = self.membership.iter().zip(known).filter(|((id, peer), _)| *id != reader.id && is_told_of(peer));
-        let others = others.map(|((id, peer), known)| (id, &*peer.state, known, released_by(peer), false));
-        let news: Vec<News<'_>> = core::iter::once(own)
-            .chain(others)
-            .filter(|(_, _, known, ..)| !digest.partial || known.is_some())
-            .filter_map(|(node_id, state, known, released, is_owner)| {
-                let news = news_of(node_id, state, known)?;
-                if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
-            })
-            .collect();
+        let bound = |news, known, released: Option<u64>, is_owner| {
+            if reader.is_marked() { Some(news) } else { aiocluster::bound_news(news, known, released, is_owner) }
+        };
+        let mut news: Vec<News<'_>> = Vec::new();
+        if !digest.partial || known_of_own.is_some() {
+            let own = news_of(own_id, self.own.state(), known_of_own);
+            news.extend(own.and_then(|own| bound(own, known_of_own, self.released, true)));
+        }
+        for (position, (id, peer)) in self.membership.iter().enumerate() {
+            let known = subjects.entry_of_peer(digest, position);
+            let may_lack_some = known.map_or(!digest.partial, |known| !peer.has_nothing_above(known));
+            if !may_lack_some || !is_told_of(peer) {
+                continue;
+            }
+            // Its own news the reader knows best.
+            if let Some(of_peer) = news_of(id, &peer.state, known).filter(|_| id != reader.id) {
+                news.extend(bound(of_peer, known, released_by(peer), false));
+            }
+        }
         let packed = delta::pack(&news, room, &mut self.random);
         self.stats.deltas_truncated += packed.truncated;
         packed
     }
 
     /// Takes in a digest: who is about, how their hearts beat, and what the sender holds of this node.
-    fn hear(&mut self, at: Moment, digest: &Digest, sender: Sender<'_>) {
-        let self_id = self.config.node_id.clone();
-        for entry in &digest.entries {
-            if entry.node_id == self_id {
-                self.refute(at, entry, sender);
-                continue;
-            }
-            let mut entry = entry.clone();
+    fn hear(&mut self, at: Moment, digest: &Digest, subjects: &mut Subjects, sender: Sender<'_>) {
+        for (number, entry) in digest.entries.iter().enumerate() {
+            let of_sender;
+            let entry = if number == 0 && entry.node_id == *sender.id {
+                of_sender = NodeDigest { protocol_revision: sender.protocol_revision, ..entry.clone() };
+                &of_sender
+            } else {
+                entry
+            };
             let trusted = sender.is_trusted_about(&entry.node_id);
-            if entry.node_id == *sender.id {
-                entry.protocol_revision = sender.protocol_revision;
-            }
             let (membership, mut env) = self.membership(at);
-            membership.hear(&mut env, &entry, trusted);
+            match subjects.of_entry(number) {
+                Subject::Reader => self.refute(at, entry, sender),
+                Subject::Peer(position) => membership.hear_of_peer(&mut env, position, entry, trusted),
+                Subject::Stranger => {
+                    if let Some(position) = membership.hear_of_stranger(&mut env, entry, trusted) {
+                        subjects.admitted(number, position);
+                    }
+                }
+            }
         }
-        let of_me = digest.entries.iter().find(|entry| entry.node_id == self_id);
+        let of_me = subjects.entry_of_reader(digest);
         if (of_me.is_some() || !digest.partial)
             && let Some(peer) = self.membership.get_mut(sender.id)
         {
@@ -429,10 +466,10 @@ fn told_of<'a>(
 /// What a peer that knows `known` lacks of one node's state.
 ///
 /// It has to start again where it has not seen all tombstones that were collected here. A copy that is itself older
-/// than the tombstones the peer has collected has nothing to tell, nor has one whose parts are not of one age.
+/// than the tombstones the peer has collected has nothing to tell.
 pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<&NodeDigest>) -> Option<News<'a>> {
     let (version, last_gc) = known.map_or((0, 0), |entry| (entry.complete_version(), entry.last_gc_version));
-    if state.as_of() < last_gc || !state.is_of_one_age() {
+    if state.as_of() < last_gc {
         return None;
     }
     let is_reset = state.last_gc_version() > version.max(last_gc);

@@ -13,6 +13,7 @@ use crate::wire;
 ///
 /// Cheap to clone. The core never resolves `host`; that is the driver's part.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Address {
     host: Arc<str>,
     port: u16,
@@ -112,9 +113,11 @@ struct Parts {
     generation_id: u64,
     gossip_advertise_addr: Address,
     tls_name: Option<String>,
-    /// The id as it stands on the wire. An id is sent far more often than it is made, and two are the same exactly when
+    /// The id as a field on the wire. An id is sent far more often than it is made, and two are the same exactly when
     /// these bytes are.
-    encoded: Box<[u8]>,
+    field: Box<[u8]>,
+    /// Where in `field` the id itself begins, after its number and length.
+    begin: usize,
 }
 
 impl NodeId {
@@ -134,13 +137,18 @@ impl NodeId {
     ) -> NodeId {
         let name = name.into();
         let tls_name = tls_name.filter(|name| !name.is_empty());
-        let encoded = wire::encode_node_id(&name, generation_id, &gossip_advertise_addr, tls_name.as_deref());
-        NodeId(Arc::new(Parts { name, generation_id, gossip_advertise_addr, tls_name, encoded }))
+        let (field, begin) = wire::encode_node_id(&name, generation_id, &gossip_advertise_addr, tls_name.as_deref());
+        NodeId(Arc::new(Parts { name, generation_id, gossip_advertise_addr, tls_name, field, begin }))
     }
 
     /// The id as it stands on the wire.
     pub(crate) fn encoded(&self) -> &[u8] {
-        &self.0.encoded
+        self.0.field.get(self.0.begin..).unwrap_or_default()
+    }
+
+    /// The same with its field's number, which is one in all messages, and its length.
+    pub(crate) fn encoded_field(&self) -> &[u8] {
+        &self.0.field
     }
 
     /// The id before which no other of this name can stand in order.
@@ -175,7 +183,7 @@ impl NodeId {
 
 impl PartialEq for NodeId {
     fn eq(&self, other: &NodeId) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.encoded == other.0.encoded
+        Arc::ptr_eq(&self.0, &other.0) || self.0.field == other.0.field
     }
 }
 
@@ -183,7 +191,7 @@ impl Eq for NodeId {}
 
 impl Hash for NodeId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.encoded.hash(state);
+        state.write(self.encoded());
     }
 }
 
@@ -218,6 +226,23 @@ impl fmt::Display for NodeId {
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// As its four parts.
+#[cfg(feature = "record")]
+impl serde::Serialize for NodeId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.name(), self.generation_id(), self.gossip_advertise_addr(), self.tls_name()).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "record")]
+impl<'de> serde::Deserialize<'de> for NodeId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+        let (name, generation_id, address, tls_name) =
+            <(String, u64, Address, Option<String>)>::deserialize(deserializer)?;
+        Ok(NodeId::with_tls_name(name, generation_id, address, tls_name))
     }
 }
 

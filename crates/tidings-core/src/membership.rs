@@ -1,7 +1,6 @@
 //! The other nodes: live, dead, left, scheduled for deletion, forgotten.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -10,21 +9,30 @@ use indexmap::{Equivalent, IndexMap};
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
-use crate::detector::HeartbeatWindow;
-use crate::digest::NodeDigest;
+use crate::detector::{Detector, HeartbeatWindow};
+use crate::digest::{NodeDigest, Subject};
 use crate::event::{EventKind, EventQueue};
-use crate::id::NodeId;
+use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_JUMP};
 use crate::snapshot::Liveness;
-use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
+#[cfg(feature = "record")]
+use crate::state::NodeState;
+use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
+
+mod addresses;
+mod peer;
+
+use addresses::Addresses;
+pub(crate) use peer::Peer;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
 /// [`ActiveClock`](crate::detector::ActiveClock).
 pub(crate) struct Env<'a> {
     pub(crate) now: Instant,
     pub(crate) active: Instant,
+    pub(crate) detector: Detector,
     pub(crate) config: &'a Config,
     pub(crate) events: &'a mut EventQueue,
     pub(crate) stats: &'a mut Stats,
@@ -43,97 +51,12 @@ impl Env<'_> {
     }
 }
 
-/// Another node as it is known here.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    pub(crate) heartbeat: u64,
-    /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
-    pub(crate) heard_version: u64,
-    /// 0: not known to be one of us.
-    pub(crate) protocol_revision: u32,
-    /// The version up to which its key-values may go to unmarked peers.
-    pub(crate) released_version: Option<u64>,
-    pub(crate) state: Arc<NodeState>,
-    /// What it last said itself: when, and the version it held of this node.
-    pub(crate) direct_word: Option<(Instant, u64)>,
-    pub(crate) first_heard: Instant,
-    window: HeartbeatWindow,
-    liveness: Liveness,
-    /// Since when it has not been live.
-    since: Instant,
-    /// The user was told that it joined.
-    announced: bool,
-    /// The user was told of its key-values, if not of the node itself.
-    keys_told: bool,
-    /// Since when another node of the same name has counted instead (in active time).
-    superseded_at: Option<Instant>,
-    conflict_told: bool,
-}
-
-impl Peer {
-    fn new(env: &Env<'_>, entry: &NodeDigest) -> Peer {
-        Peer {
-            heartbeat: entry.heartbeat,
-            heard_version: 0,
-            protocol_revision: 0,
-            released_version: None,
-            state: Arc::default(),
-            direct_word: None,
-            first_heard: env.active,
-            window: HeartbeatWindow::default(),
-            liveness: Liveness::Dead,
-            since: env.now,
-            announced: false,
-            keys_told: false,
-            superseded_at: None,
-            conflict_told: false,
-        }
-    }
-
-    pub(crate) fn liveness(&self) -> Liveness {
-        self.liveness
-    }
-
-    /// Whether it was heard of but has not been live yet.
-    pub(crate) fn is_unproven(&self) -> bool {
-        self.liveness == Liveness::Dead && !self.announced && !self.is_superseded()
-    }
-
-    pub(crate) fn is_superseded(&self) -> bool {
-        self.superseded_at.is_some()
-    }
-
-    pub(crate) fn phi(&self, active: Instant, config: &Config) -> Option<f64> {
-        self.window.phi(active, &config.failure_detector)
-    }
-
-    fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.config.failure_detector)
-    }
-
-    /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
-    pub(crate) fn is_scheduled_for_deletion(&self, now: Instant, config: &Config) -> bool {
-        self.liveness != Liveness::Live && now >= self.since + config.failure_detector.dead_node_grace_period / 2
-    }
-
-    /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
-    /// through slow relays for a while, and prove nothing.
-    fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        let max_interval = env.config.failure_detector.max_interval;
-        self.is_alive(env) && self.window.last_heartbeat() > Some(at + max_interval)
-    }
-
-    /// Whether it has had time to beat, and does not.
-    fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.active > self.first_heard + env.config.failure_detector.max_interval
-    }
-}
-
 /// What is remembered of a forgotten node, so that older news does not bring it back.
 ///
 /// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
 /// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Forgotten {
     heartbeat: u64,
     /// When it was forgotten: the oldest give way.
@@ -148,13 +71,19 @@ const BEATS_TO_RETURN: u32 = 3;
 
 /// The other nodes, by id.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Membership {
     self_id: NodeId,
     /// In the order in which they were heard of, but for what removals move: the same on every machine.
+    #[cfg_attr(feature = "record", serde(with = "crate::record::in_order"))]
     peers: IndexMap<NodeId, Peer, FixedState>,
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
+    addresses: Addresses,
     forgotten: BTreeMap<NodeId, Forgotten>,
+    /// Live peers that will have been silent for too long before the next look at all of them, and from when on (in
+    /// active time). Who beats meanwhile stays in here until then.
+    due: BTreeSet<(Instant, NodeId)>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
 }
@@ -163,7 +92,15 @@ impl Membership {
     /// `hash_seed` keeps peers from choosing ids that collide.
     pub(crate) fn new(self_id: NodeId, hash_seed: u64) -> Membership {
         let peers = IndexMap::with_hasher(FixedState::with_seed(hash_seed));
-        Membership { self_id, peers, ids: BTreeSet::new(), forgotten: BTreeMap::new(), state_bytes: 0 }
+        Membership {
+            self_id,
+            peers,
+            ids: BTreeSet::new(),
+            addresses: Addresses::default(),
+            forgotten: BTreeMap::new(),
+            due: BTreeSet::new(),
+            state_bytes: 0,
+        }
     }
 
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
@@ -183,17 +120,30 @@ impl Membership {
         self.ids.iter().filter_map(|id| Some((id, self.peers.get(id)?)))
     }
 
-    /// The id that is known by this encoded form.
-    pub(crate) fn known_id(&self, encoded: &[u8]) -> Option<NodeId> {
-        if encoded == self.self_id.encoded() {
-            return Some(self.self_id.clone());
-        }
-        self.peers.get_key_value(&Encoded(encoded)).map(|(id, _)| id.clone())
+    /// The peers at this address.
+    pub(crate) fn at(&self, address: &Address) -> impl Iterator<Item = (&NodeId, &Peer)> {
+        self.addresses.at(address).iter().filter_map(|position| self.peers.get_index(*position))
     }
 
-    /// Where a peer stands in [`Membership::iter`], until one is forgotten.
-    pub(crate) fn position(&self, id: &NodeId) -> Option<usize> {
-        self.peers.get_index_of(id)
+    /// The addresses, in order, where one of these peers is.
+    pub(crate) fn addresses_of(&self, is_wanted: impl Fn(&Peer) -> bool) -> Vec<&Address> {
+        let is_wanted = |position: &usize| self.peers.get_index(*position).is_some_and(|(_, peer)| is_wanted(peer));
+        let wanted = self.addresses.iter().filter(|(_, positions)| positions.iter().any(is_wanted));
+        wanted.map(|(address, _)| address).collect()
+    }
+
+    /// The id that is known by this encoded form, and who that is.
+    pub(crate) fn known(&self, encoded: &[u8]) -> Option<(NodeId, Subject)> {
+        if let Some((position, id, _)) = self.peers.get_full(&Encoded(encoded)) {
+            return Some((id.clone(), Subject::Peer(position)));
+        }
+        (encoded == self.self_id.encoded()).then(|| (self.self_id.clone(), Subject::Reader))
+    }
+
+    /// Who that is.
+    #[cfg(test)]
+    pub(crate) fn subject(&self, id: &NodeId) -> Subject {
+        self.known(id.encoded()).map_or(Subject::Stranger, |(_, subject)| subject)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -212,18 +162,18 @@ impl Membership {
         claim: Claim,
         key_values: &[KeyValueUpdate],
     ) -> Option<Applied> {
-        let peer = self.peers.get_mut(id)?;
+        let (position, _, peer) = self.peers.get_full_mut(id)?;
         let limits = &env.config.limits;
         let before = peer.state.bytes();
         let room = before.saturating_add(limits.max_state_bytes.saturating_sub(self.state_bytes));
         let limits = Limits { max_state_bytes_per_node: limits.max_state_bytes_per_node.min(room), ..limits.clone() };
         let mut changes = Vec::new();
-        let applied = Arc::make_mut(&mut peer.state).apply(env.now, claim, key_values, &limits, &mut changes);
+        let applied = peer.change_state(|state| state.apply(env.now, claim, key_values, &limits, &mut changes));
         self.state_bytes += peer.state.bytes().saturating_sub(before);
-        peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        peer.heard_version = peer.heard_version.max(peer.complete_version);
         peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
-        self.refresh(env, id);
+        self.refresh(env, position);
         Some(applied)
     }
 
@@ -235,14 +185,21 @@ impl Membership {
         self.peers.iter().filter(move |(_, peer)| peer.liveness == liveness)
     }
 
-    /// Takes note of what a peer's digest says of a node. `trusted`: the word of one of us, or of the node itself.
-    pub(crate) fn hear(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+    /// Takes note of what a peer's digest says of a node heard of for the first time, or again after it was forgotten.
+    /// Gives the position it has from now on; `None`: it stays out.
+    pub(crate) fn hear_of_stranger(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) -> Option<usize> {
+        if !self.admit(env, entry) {
+            return None;
+        }
+        let position = self.peers.len() - 1;
+        self.hear_of_peer(env, position, entry, trusted);
+        Some(position)
+    }
+
+    /// Takes note of what a peer's digest says of the node at `position`. `trusted`: the word of one of us, or of the node
+    /// itself.
+    pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, entry: &NodeDigest, trusted: bool) {
         let id = &entry.node_id;
-        let position = match self.peers.get_index_of(id) {
-            Some(position) => position,
-            None if self.admit(env, entry) => self.peers.len() - 1,
-            None => return,
-        };
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return };
 
         let is_newest = entry.heartbeat >= peer.heartbeat;
@@ -253,7 +210,7 @@ impl Membership {
         }
         if beat {
             peer.heartbeat = entry.heartbeat;
-            peer.window.report_heartbeat(env.active, &env.config.failure_detector);
+            peer.window.report_heartbeat(env.active, &env.detector);
         }
         peer.protocol_revision = peer.protocol_revision.max(entry.protocol_revision);
         if is_newest && trusted {
@@ -264,16 +221,16 @@ impl Membership {
         } else {
             env.stats.jumps_refused += 1;
         }
-        let can_follow = peer.state.last_gc_version() + 1..=peer.state.max_version();
+        let can_follow = peer.last_gc_version + 1..=peer.complete_version;
         if trusted && can_follow.contains(&entry.last_gc_version) {
             let mut changes = Vec::new();
-            Arc::make_mut(&mut peer.state).follow_gc(env.now, entry.last_gc_version, &mut changes);
+            peer.change_state(|state| state.follow_gc(env.now, entry.last_gc_version, &mut changes));
             env.tell_changes(id, changes);
         }
         // Nearly always a live node has beaten again, and nothing changes by it.
-        let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && id.name() != self.self_id.name();
+        let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && !peer.is_own_namesake;
         if beat && !is_plain {
-            self.refresh(env, id);
+            self.refresh(env, position);
         }
     }
 
@@ -291,11 +248,12 @@ impl Membership {
             return false;
         }
         self.forgotten.remove(id);
-        let mut peer = Peer::new(env, entry);
+        let is_own_namesake = id.name() == self.self_id.name();
+        let mut peer = Peer::new(env, entry, is_own_namesake);
 
         let namesakes: Vec<NodeId> = self.namesakes(id).cloned().collect();
         let is_highest = namesakes.last().is_none_or(|highest| highest < id);
-        let counts_here = id.name() != self.self_id.name() || *id > self.self_id;
+        let counts_here = !is_own_namesake || *id > self.self_id;
         if is_highest && counts_here {
             for old in &namesakes {
                 self.supersede(env, old, id);
@@ -303,8 +261,9 @@ impl Membership {
         } else {
             peer.superseded_at = Some(env.active);
         }
-        self.peers.insert(id.clone(), peer);
+        let (position, _) = self.peers.insert_full(id.clone(), peer);
         self.ids.insert(id.clone());
+        self.addresses.insert(id.gossip_advertise_addr().clone(), position);
         true
     }
 
@@ -329,19 +288,19 @@ impl Membership {
         }
     }
 
-    /// Looks again at one node: its heartbeats, its namesakes, its farewell.
-    pub(crate) fn refresh(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.get(id) else { return };
+    /// Looks again at the node at `position`: its heartbeats, its namesakes, its farewell.
+    fn refresh(&mut self, env: &mut Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index(position) else { return };
         if peer.is_superseded() {
-            self.refresh_superseded(env, id);
-        } else if id.name() == self.self_id.name() {
-            self.refresh_own_successor(env, id);
+            self.refresh_superseded(env, &id.clone());
+        } else if peer.is_own_namesake {
+            self.refresh_own_successor(env, &id.clone());
         }
-        let Some(peer) = self.peers.get_mut(id) else { return };
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
         let is_alive = peer.is_alive(env);
         let liveness = if peer.is_superseded() {
             Liveness::Dead
-        } else if peer.state.get(LEFT_KEY).is_some() {
+        } else if peer.has_left {
             Liveness::Left
         } else if is_alive {
             Liveness::Live
@@ -419,14 +378,14 @@ impl Membership {
     pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
+        self.due.clear();
         for position in 0..self.peers.len() {
-            let Some((id, _)) = self.peers.get_index(position) else { continue };
-            let id = &id.clone();
-            self.refresh(env, id);
-            let Some((_, peer)) = self.peers.get_index_mut(position) else { continue };
+            self.refresh(env, position);
+            self.watch(env, position);
+            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
-                Arc::make_mut(&mut peer.state).expire(env.now, grace, &mut changes);
+                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
                 env.tell_changes(id, changes);
             }
             let dead_grace = env.config.failure_detector.dead_node_grace_period;
@@ -440,9 +399,43 @@ impl Membership {
         self.state_bytes = self.state_bytes();
     }
 
+    /// When the next peer will have been silent for too long, in active time, if that is before the next round.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Looks at the peers that have been silent for too long by now, unless they have beaten meanwhile.
+    pub(crate) fn refresh_due(&mut self, env: &mut Env<'_>) {
+        while let Some((at, id)) = self.due.pop_first() {
+            if at > env.active {
+                self.due.insert((at, id));
+                return;
+            }
+            let Some(position) = self.peers.get_index_of(&id) else { continue };
+            self.refresh(env, position);
+            self.watch(env, position);
+        }
+    }
+
+    /// Has a live peer looked at again when its silence is too long, if that is before the next look at all.
+    fn watch(&mut self, env: &Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index(position) else { return };
+        if peer.liveness != Liveness::Live {
+            return;
+        }
+        let until = env.active + env.config.gossip_interval;
+        if let Some(at) = peer.window.suspect_at(&env.detector).filter(|at| *at > env.active && *at < until) {
+            self.due.insert((at, id.clone()));
+        }
+    }
+
     fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
-        let Some(peer) = self.peers.swap_remove(id) else { return };
+        let Some((position, _, peer)) = self.peers.swap_remove_full(id) else { return };
         self.ids.remove(id);
+        self.addresses.remove(id.gossip_advertise_addr(), position);
+        if let Some((moved, _)) = self.peers.get_index(position) {
+            self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
+        }
         if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
             let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
             oldest.and_then(|oldest| self.forgotten.remove(&oldest));
@@ -465,7 +458,17 @@ impl Membership {
         if self.peers.keys().any(|id| self.forgotten.contains_key(id)) {
             return Err("a known node is also a forgotten one");
         }
+        let is_found =
+            |(position, id): (usize, &NodeId)| self.addresses.at(id.gossip_advertise_addr()).contains(&position);
+        let placed = self.addresses.iter().map(|(_, positions)| positions.len()).sum::<usize>();
+        if placed != self.peers.len() || !self.peers.keys().enumerate().all(is_found) {
+            return Err("the addresses are not those of the peers");
+        }
         for (id, peer) in &self.peers {
+            let kept = (peer.complete_version, peer.last_gc_version, peer.has_left);
+            if kept != (peer.state.max_version(), peer.state.last_gc_version(), peer.state.get(LEFT_KEY).is_some()) {
+                return Err("what is kept of a state is not what it says");
+            }
             if peer.is_superseded() && peer.liveness == Liveness::Live {
                 return Err("a superseded node is live");
             }
@@ -477,6 +480,22 @@ impl Membership {
         }
         Ok(())
     }
+
+    /// The highest of all numbers that are counted up from here.
+    #[cfg(feature = "record")]
+    pub(crate) fn highest_number(&self) -> u64 {
+        let of_state = |state: &NodeState| state.max_version().max(state.last_gc_version());
+        let of_peer = |peer: &Peer| peer.heartbeat.max(peer.heard_version).max(of_state(&peer.state));
+        let of_forgotten = |forgotten: &Forgotten| forgotten.heartbeat.max(u64::from(forgotten.beats) << 32);
+        let numbers = self.peers.values().map(of_peer).chain(self.forgotten.values().map(of_forgotten));
+        numbers.chain([self.state_bytes as u64]).max().unwrap_or(0)
+    }
+
+    /// Whose members these are.
+    #[cfg(feature = "record")]
+    pub(crate) fn self_id(&self) -> &NodeId {
+        &self.self_id
+    }
 }
 
 /// An id by its encoded form, to look it up before it is made.
@@ -485,7 +504,7 @@ struct Encoded<'a>(&'a [u8]);
 impl Hash for Encoded<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // As the id itself does.
-        self.0.hash(state);
+        state.write(self.0);
     }
 }
 
@@ -505,7 +524,7 @@ impl Forgotten {
             env.stats.jumps_refused += 1;
             return false;
         }
-        let in_a_row = env.active <= self.beat_at + env.config.failure_detector.max_interval;
+        let in_a_row = env.active <= self.beat_at + env.detector.max_interval();
         self.beats = if in_a_row { self.beats + 1 } else { 1 };
         self.beat_at = env.active;
         self.heartbeat = heartbeat;

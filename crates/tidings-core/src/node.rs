@@ -20,11 +20,12 @@ use crate::farewell::Farewell;
 use crate::gossip::{Gossip, Moment};
 use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
+use crate::membership::Peer;
 use crate::rng::Random;
 use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
-use crate::stats::{PacketCounts, Stats};
+use crate::stats::Stats;
 use crate::time::Instant;
 use crate::wire::{self, Message, Packet, size};
 
@@ -34,6 +35,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// One member of a cluster: takes instants and packets, gives packets and events. See the crate's documentation for
 /// the loop that drives it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     gossip: Gossip,
     exchanges: Exchanges,
@@ -102,10 +104,9 @@ impl Node {
         let at = self.moment(now);
         self.gossip.stats.bytes_received += packet.len() as u64;
         match self.take_packet(at, via, packet, peer) {
-            Ok((packet, next)) => Reply { packet: packet.map(|packet| self.encode(&packet)), next, rejected: None },
-            Err((answer, rejected)) => {
+            Ok((packet, next)) => Reply { packet, next, rejected: None },
+            Err((packet, rejected)) => {
                 self.count_rejected(&rejected);
-                let packet = answer.map(|answer| self.encode(&answer));
                 Reply { packet, next: Next::Close, rejected: Some(rejected) }
             }
         }
@@ -114,7 +115,10 @@ impl Node {
     /// An exchange is over: its connection is closed, or was never made. Call this once for every exchange.
     pub fn handle_closed(&mut self, now: Instant, exchange: ExchangeId, outcome: Outcome) {
         self.moment(now);
-        let Some(Closed { stage, tells_farewell }) = self.exchanges.close(exchange) else { return };
+        let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
+        if to_live {
+            self.gossip.health.exchange_over(outcome);
+        }
         let told = match stage {
             Stage::Close { completed: true, told } if outcome == Outcome::Done => {
                 self.gossip.stats.exchanges_completed += 1;
@@ -136,6 +140,8 @@ impl Node {
         }
         if at.now >= self.next_round {
             self.run_round(at);
+        } else {
+            self.gossip.refresh_due(at);
         }
         self.finish_farewell();
     }
@@ -157,7 +163,8 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let lifetime = self.gossip.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
-        Some(self.next_round.min(lifetime).min(farewell))
+        let suspicion = self.gossip.membership.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
+        Some(self.next_round.min(lifetime).min(farewell).min(suspicion))
     }
 
     // ---- commands ----
@@ -300,7 +307,22 @@ impl Node {
     /// often enough.
     #[must_use]
     pub fn phi(&self, now: Instant, id: &NodeId) -> Option<f64> {
-        self.gossip.membership.get(id)?.phi(self.clock.at(now.max(self.now)), &self.gossip.config)
+        let active = self.clock.at(now.max(self.now));
+        self.gossip.membership.get(id)?.phi(active, &self.gossip.detector())
+    }
+
+    /// The share of its exchanges with live nodes that failed lately, from 0 to 1: the network around this node is bad,
+    /// or this node is slow. 1 at first, when it has reached nobody yet. See
+    /// [`local_health_weight`](crate::FailureDetectorConfig::local_health_weight).
+    #[must_use]
+    pub fn failed_share(&self) -> f64 {
+        self.gossip.health.failed_share()
+    }
+
+    /// The highest heartbeat heard of each other node, for experiments with failure detectors. In the order in which the
+    /// nodes were heard of, as long as none is forgotten.
+    pub fn heartbeats(&self) -> impl Iterator<Item = (&NodeId, u64)> {
+        self.gossip.membership.iter().map(|(id, peer)| (id, peer.heartbeat))
     }
 
     /// Everything this node knows now. Shares the key-values instead of copying them.
@@ -313,11 +335,11 @@ impl Node {
             heartbeat: self.gossip.own.heartbeat,
             state: self.gossip.own.state().clone(),
         };
-        let active = self.clock.at(now.max(self.now));
+        let (active, detector) = (self.clock.at(now.max(self.now)), self.gossip.detector());
         let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
-            phi: peer.phi(active, &self.gossip.config),
+            phi: peer.phi(active, &detector),
             heartbeat: peer.heartbeat,
             state: peer.state.clone(),
         });
@@ -346,6 +368,24 @@ impl Node {
     /// For `invariants`, which looks inside.
     pub(crate) fn exchanges(&self) -> &Exchanges {
         &self.exchanges
+    }
+
+    /// For the tests of `record`, which break it.
+    #[cfg(all(test, feature = "record"))]
+    pub(crate) fn gossip_mut(&mut self) -> &mut Gossip {
+        &mut self.gossip
+    }
+
+    /// For `record`, which looks inside.
+    #[cfg(feature = "record")]
+    pub(crate) fn farewell(&self) -> Option<&Farewell> {
+        self.farewell.as_ref()
+    }
+
+    /// For `record`, which looks at what waits to be drained.
+    #[cfg(feature = "record")]
+    pub(crate) fn transmits(&self) -> &VecDeque<Transmit> {
+        &self.transmits
     }
 
     // ---- wiring ----
@@ -389,29 +429,19 @@ impl Node {
             return false;
         }
         let packet = self.gossip.syn(at, &to);
-        let packet = self.encode(&packet);
-        let tls_name = self.tls_name_at(&to);
-        let exchange = self.exchanges.dial(to.clone(), tells_farewell);
+        let peer = self.peer_at(&to);
+        let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
+        let tls_name = peer.and_then(|(id, _)| id.tls_name()).map(String::from);
+        let exchange = self.exchanges.dial(to.clone(), to_live, tells_farewell);
         self.gossip.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
         true
     }
 
-    /// The certificate name of the node at this address: of the live one, where it has taken the place of another.
-    fn tls_name_at(&self, address: &Address) -> Option<String> {
-        let peers = self.gossip.membership.iter();
-        let peers = peers.filter(|(id, peer)| id.gossip_advertise_addr() == address && !peer.is_superseded());
-        let (id, _) = peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)?;
-        id.tls_name().map(String::from)
-    }
-
-    fn encode(&mut self, packet: &Packet) -> Bytes {
-        let bytes = wire::encode(packet);
-        let stats = &mut self.gossip.stats;
-        count_packet(&mut stats.packets_sent, &packet.message);
-        stats.bytes_sent += bytes.len() as u64;
-        stats.max_packet_bytes_sent = stats.max_packet_bytes_sent.max(bytes.len() as u64);
-        bytes
+    /// The node at this address: the live one, where it has taken the place of another.
+    fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
+        let peers = self.gossip.membership.at(address).filter(|(_, peer)| !peer.is_superseded());
+        peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
     /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be
@@ -422,14 +452,14 @@ impl Node {
         via: Via,
         packet: &[u8],
         peer: &PeerIdentity,
-    ) -> Result<(Option<Packet>, Next), (Option<Packet>, Rejected)> {
+    ) -> Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let known = |encoded: &[u8]| self.gossip.membership.known_id(encoded);
+        let known = |encoded: &[u8]| self.gossip.membership.known(encoded);
         let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
-        let decoded = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
+        let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
-        let got = name_of(&message);
+        let got = message.kind().name();
         // First of all: to a peer that is not who it says, nothing is answered.
         sender_of(&message).map_or(Ok(()), |node| peer.check(node)).map_err(|rejected| (None, rejected))?;
 
@@ -454,7 +484,7 @@ impl Node {
             (Stage::Syn, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
-                let answer = self.gossip.answer_syn(at, digest, sender);
+                let answer = self.gossip.answer_syn(at, digest, subjects, sender);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
             }
@@ -464,7 +494,7 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, digest, delta, sender);
+                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
@@ -476,7 +506,7 @@ impl Node {
             }
             _ => return Err(unexpected(got)),
         };
-        count_packet(&mut self.gossip.stats.packets_received, &message);
+        self.gossip.stats.packets_received.count(message.kind());
         self.gossip.stats.entries_skipped += decoded.skipped_entries as u64;
         Ok(answer)
     }
@@ -484,8 +514,7 @@ impl Node {
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
-        let mut known =
-            self.gossip.membership.iter().filter(|(id, _)| id.gossip_advertise_addr() == dialled).peekable();
+        let mut known = self.gossip.membership.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
@@ -542,24 +571,6 @@ impl Node {
             Rejected::OwnPacket => &mut counts.own_packet,
             Rejected::WrongName { .. } => &mut counts.wrong_name,
         } += 1;
-    }
-}
-
-fn count_packet(counts: &mut PacketCounts, message: &Message) {
-    *match message {
-        Message::Syn { .. } => &mut counts.syn,
-        Message::SynAck { .. } => &mut counts.syn_ack,
-        Message::Ack { .. } => &mut counts.ack,
-        Message::BadCluster => &mut counts.bad_cluster,
-    } += 1;
-}
-
-fn name_of(message: &Message) -> &'static str {
-    match message {
-        Message::Syn { .. } => "Syn",
-        Message::SynAck { .. } => "SynAck",
-        Message::Ack { .. } => "Ack",
-        Message::BadCluster => "BadCluster",
     }
 }
 

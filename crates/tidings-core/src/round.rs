@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::id::Address;
-use crate::membership::{Membership, Peer};
+use crate::membership::Membership;
 use crate::rng::Random;
 use crate::snapshot::Liveness;
 
@@ -18,37 +18,37 @@ pub(crate) fn targets(
     config: &Config,
     random: &mut Random,
 ) -> Vec<Address> {
-    let addresses = |is_wanted: fn(&Peer) -> bool| {
-        let peers = membership.iter().filter(|(_, peer)| !peer.is_superseded() && is_wanted(peer));
-        let mut addresses: Vec<Address> = peers.map(|(id, _)| id.gossip_advertise_addr().clone()).collect();
-        addresses.retain(|address| !own_addresses.contains(address));
-        addresses.sort_unstable();
-        addresses.dedup();
+    let addresses_of = |liveness| {
+        let mut addresses = membership.addresses_of(|peer| !peer.is_superseded() && peer.liveness() == liveness);
+        for own in own_addresses {
+            if let Ok(place) = addresses.binary_search(&own) {
+                addresses.remove(place);
+            }
+        }
         addresses
     };
-    let live = addresses(|peer| peer.liveness() == Liveness::Live);
-    let dead = addresses(|peer| peer.liveness() == Liveness::Dead);
+    let (live, dead) = (addresses_of(Liveness::Live), addresses_of(Liveness::Dead));
     let seeds: Vec<&Address> = seeds.iter().filter(|seed| !own_addresses.contains(seed)).collect();
 
     let mut targets = if live.is_empty() { dead.clone() } else { live.clone() };
     random.choose(&mut targets, config.gossip_count);
     targets.truncate(config.gossip_count);
 
-    let has_seed = targets.iter().any(|target| seeds.contains(&target));
+    let has_seed = targets.iter().any(|target| seeds.contains(target));
     if !dead.is_empty() && random.chance(dead.len(), live.len() + 1) {
-        targets.push(dead[random.index(dead.len())].clone());
+        targets.push(dead[random.index(dead.len())]);
     }
     let may_seed = !has_seed || live.len() < seeds.len();
     if may_seed && !seeds.is_empty() && (live.is_empty() || random.chance(seeds.len(), live.len() + dead.len())) {
-        targets.push(seeds[random.index(seeds.len())].clone());
+        targets.push(seeds[random.index(seeds.len())]);
     }
     let mut seen = Vec::with_capacity(targets.len());
     targets.retain(|target| {
         let is_new = !seen.contains(target);
-        seen.push(target.clone());
+        seen.push(*target);
         is_new
     });
-    targets
+    targets.into_iter().cloned().collect()
 }
 
 #[cfg(test)]

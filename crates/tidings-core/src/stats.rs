@@ -1,5 +1,7 @@
 //! Counters for everything a node sent, received, rejected and cut short.
 
+use crate::wire::MessageKind;
+
 /// What a node has done since its start. Every counter only grows; take differences for rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -76,6 +78,15 @@ pub struct PacketCounts {
 }
 
 impl PacketCounts {
+    pub(crate) fn count(&mut self, kind: MessageKind) {
+        *match kind {
+            MessageKind::Syn => &mut self.syn,
+            MessageKind::SynAck => &mut self.syn_ack,
+            MessageKind::Ack => &mut self.ack,
+            MessageKind::BadCluster => &mut self.bad_cluster,
+        } += 1;
+    }
+
     /// All kinds together.
     #[must_use]
     pub fn total(&self) -> u64 {

@@ -8,7 +8,8 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
 use crate::delta::KeyValueUpdate;
-use crate::digest::NodeDigest;
+use crate::detector::Detector;
+use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::EventQueue;
 use crate::id::{Address, NodeId};
 use crate::membership::{Env, Membership};
@@ -63,18 +64,41 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
     }
 }
 
+/// Lets `membership` hear one entry, as it does when it reads a digest.
+pub(crate) fn hear(membership: &mut Membership, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+    match membership.subject(&entry.node_id) {
+        Subject::Peer(position) => membership.hear_of_peer(env, position, entry, trusted),
+        Subject::Stranger => drop(membership.hear_of_stranger(env, entry, trusted)),
+        Subject::Reader => panic!("an entry about the reader itself"),
+    }
+}
+
+/// Whom the entries of `digest` are about, as decoding finds out.
+pub(crate) fn subjects(membership: &Membership, digest: &Digest) -> Subjects {
+    let mut subjects = Subjects::default();
+    assert!(digest.entries.iter().all(|entry| subjects.push(membership.subject(&entry.node_id))));
+    subjects
+}
+
 /// Members of which the first ones are live and the others were heard of once, as of [`NOW`].
 pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Membership {
     let mut membership = Membership::new(config.node_id.clone(), 1);
     let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
     for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
         let now = NOW - Duration::from_secs(ago);
-        let mut env = Env { now, active: now, config, events: &mut events, stats: &mut stats };
+        let mut env = Env {
+            now,
+            active: now,
+            detector: Detector::new(config, 0.0),
+            config,
+            events: &mut events,
+            stats: &mut stats,
+        };
         for node in live {
-            membership.hear(&mut env, &entry(node, heartbeat), true);
+            hear(&mut membership, &mut env, &entry(node, heartbeat), true);
         }
         for node in dead {
-            membership.hear(&mut env, &entry(node, 1), true);
+            hear(&mut membership, &mut env, &entry(node, 1), true);
         }
     }
     membership

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
@@ -115,7 +115,7 @@ impl<R: Runtime> Cluster<R> {
     /// them on cut short. Nodes of ours never need it. It costs one more dissemination of all the node's keys, so call
     /// it after such a join, not in a loop.
     pub fn republish(&self) -> usize {
-        self.shared().with_node(Node::republish)
+        self.shared().with_node(|node, now| node.republish(now))
     }
 
     /// The value of one of the node's own keys.

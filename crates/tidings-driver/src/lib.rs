@@ -7,7 +7,8 @@
 //! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
 //! reading and setting keys are plain calls from any thread.
 //!
-//! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`.
+//! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`. With the
+//! feature `record`, all that a node is given can be written to a file, and played again: see `Builder::record`.
 
 mod builder;
 mod clock;
@@ -18,6 +19,11 @@ mod error;
 mod events;
 mod exchange;
 mod names;
+#[cfg(feature = "record")]
+mod record;
+#[cfg(not(feature = "record"))]
+#[path = "no_record.rs"]
+mod record;
 mod report;
 mod run;
 mod runtime;

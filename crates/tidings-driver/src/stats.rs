@@ -50,6 +50,12 @@ pub struct DriverStats {
     pub bytes_sent: u64,
     /// Exchanges, of both directions, that are open now.
     pub exchanges_open: u64,
+    /// Bytes written to the recording, checkpoints too.
+    pub recorded_bytes: u64,
+    /// Times the disk was too slow for the recording, so that it was begun anew with a gap between.
+    pub record_gaps: u64,
+    /// Errors that ended the recording; the log has the reason.
+    pub record_errors: u64,
 }
 
 /// Events, by kind, counted from the node's start, except `subscribers`.
@@ -115,6 +121,9 @@ pub(crate) struct Counters {
     pub(crate) cancelled: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
+    pub(crate) recorded_bytes: Counter,
+    pub(crate) record_gaps: Counter,
+    pub(crate) record_errors: Counter,
 }
 
 impl Counters {
@@ -135,6 +144,9 @@ impl Counters {
             bytes_received: self.bytes_received.get(),
             bytes_sent: self.bytes_sent.get(),
             exchanges_open,
+            recorded_bytes: self.recorded_bytes.get(),
+            record_gaps: self.record_gaps.get(),
+            record_errors: self.record_errors.get(),
         }
     }
 }

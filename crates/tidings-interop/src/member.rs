@@ -46,12 +46,7 @@ impl Spec {
         NodeId::with_tls_name(&self.name, self.generation_id, self.address.clone(), tls_name)
     }
 
-    /// The detector's weighted prior: five rounds, as with both sides' defaults.
-    pub(crate) fn initial_interval(&self) -> Duration {
-        self.gossip_interval * 5
-    }
-
-    /// The longest interval that is a sample: ten rounds, as with both sides' defaults.
+    /// The longest interval that is a sample: ten rounds, as by the defaults of both.
     pub(crate) fn max_interval(&self) -> Duration {
         self.gossip_interval * 10
     }
@@ -64,7 +59,8 @@ impl Spec {
         config.gossip_interval = self.gossip_interval.as_secs_f64();
         config.marked_for_deletion_grace_period = self.grace_period.as_secs_f64();
         config.max_payload_size = self.max_payload_bytes;
-        config.failure_detector.initial_interval = self.initial_interval().as_secs_f64();
+        // Five rounds, as by its defaults.
+        config.failure_detector.initial_interval = (self.gossip_interval * 5).as_secs_f64();
         config.failure_detector.max_interval = self.max_interval().as_secs_f64();
         if let Some(security) = &self.security {
             config.tls_name.clone_from(&security.tls_name);

@@ -23,8 +23,8 @@ pub(crate) struct OurPeer {
 impl OurPeer {
     /// Starts a node and waits until it listens.
     pub(crate) async fn start(spec: &Spec) -> Result<OurPeer> {
-        let (grace_period, initial_interval) = (spec.grace_period, spec.initial_interval());
-        let (max_interval, max_payload_bytes) = (spec.max_interval(), spec.max_payload_bytes);
+        let (grace_period, max_payload_bytes) = (spec.grace_period, spec.max_payload_bytes);
+        let max_interval = spec.max_interval();
         let mut builder = Cluster::builder(&spec.name);
         if let Some(security) = &spec.security {
             builder = builder.tls(security.of_ours());
@@ -41,8 +41,7 @@ impl OurPeer {
             .config(move |config| {
                 config.marked_for_deletion_grace_period = grace_period;
                 config.max_payload_size = max_payload_bytes as usize;
-                config.failure_detector.initial_interval = initial_interval;
-                config.failure_detector.max_interval = max_interval;
+                config.failure_detector.max_interval = Some(max_interval);
             })
             .start()
             .await

@@ -10,13 +10,19 @@
 //! - [`Network`], [`Queue`] and [`Measure`] are the links, the order of events and the measuring alone, for a simulation
 //!   of something else beside it.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
+//! - [`frontier`] tries many settings of the failure detector on one and the same run.
 //!
-//! The command `tidings-sim` has `run`, `swarm` and `report`; the feature `cli`, on by default, is for it alone.
+//! - [`replay`] and [`play`] take what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so
+//!   that what went wrong in production becomes a test.
+//!
+//! The command `tidings-sim` has `run`, `swarm`, `frontier`, `report` and `replay`; the feature `cli`, on by default, is
+//! for it alone.
 
 mod check;
 mod clock;
 mod connection;
 mod fault;
+pub mod frontier;
 mod host;
 mod link;
 mod measure;
@@ -40,6 +46,8 @@ pub use outcome::Report;
 pub use queue::Queue;
 pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
-pub use simulation::{run, run_with_trace};
+pub use simulation::{Keep, run, run_and_keep};
 pub use text::{Share, Who};
+pub use tidings_core::record::{self, play, replay};
+pub use trace::PacketText;
 pub use world::{Traffic, World, address};

@@ -172,17 +172,18 @@ impl Measure {
     /// Takes a sample of these nodes, the running ones, which have sent so many bytes since the start.
     pub fn sample(&mut self, now: Instant, running: &[usize], bytes: u64) {
         let nodes = running.len().max(1) as f64;
-        let of_running = |is_running: bool| {
-            let live = running.iter().filter_map(|index| self.live.get(*index)).flatten();
-            live.filter(|id| self.ended.contains_key(*id) != is_running).count() as f64
-        };
+        let live: Vec<_> = running.iter().filter_map(|index| self.live.get(*index)).collect();
+        let known: usize = live.iter().map(|live| live.len()).sum();
+        // Few have ended, and many are live.
+        let ended_among = |live: &BTreeSet<NodeId>| self.ended.keys().filter(|id| live.contains(*id)).count();
+        let known_wrongly: usize = live.iter().map(|live| ended_among(live)).sum();
         let elapsed = now.saturating_duration_since(self.sampled_at).as_secs_f64();
         let rate = if elapsed > 0.0 { (bytes - self.bytes) as f64 / nodes / elapsed } else { 0.0 };
         self.samples.push(Sample {
             at_s: now.saturating_duration_since(Instant::ZERO).as_secs_f64(),
             running: running.len(),
-            known_live: if running.is_empty() { 0.0 } else { 1.0 + of_running(true) / nodes },
-            known_wrongly: of_running(false) / nodes,
+            known_live: if running.is_empty() { 0.0 } else { 1.0 + (known - known_wrongly) as f64 / nodes },
+            known_wrongly: known_wrongly as f64 / nodes,
             false_positives: self.false_positives.all,
             bytes_per_node_per_s: rate,
         });

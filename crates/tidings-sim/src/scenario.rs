@@ -7,7 +7,7 @@ use tidings_core::{Config, NodeId};
 
 use crate::fault::Fault;
 use crate::link::LinkConfig;
-use crate::text::duration;
+use crate::text::{duration, optional_duration};
 use crate::world::address;
 
 /// Everything about a run. The same scenario gives the same run, to the byte.
@@ -94,14 +94,18 @@ pub struct Protocol {
     pub dead_grace: Duration,
     /// `failure_detector.phi_threshold`.
     pub phi_threshold: f64,
-    /// `failure_detector.initial_interval`.
-    #[serde(with = "duration")]
-    pub initial_interval: Duration,
+    /// `failure_detector.sampling_window_size`.
+    pub sampling_window_size: u32,
+    /// `failure_detector.initial_interval`; without it, what the interval makes of it.
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub initial_interval: Option<Duration>,
     /// `failure_detector.prior_weight`.
     pub prior_weight: f64,
-    /// `failure_detector.max_interval`.
-    #[serde(with = "duration")]
-    pub max_interval: Duration,
+    /// `failure_detector.local_health_weight`.
+    pub local_health_weight: f64,
+    /// `failure_detector.max_interval`; without it, what the interval makes of it.
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub max_interval: Option<Duration>,
 }
 
 /// What the nodes' users do.
@@ -149,8 +153,10 @@ impl Default for Protocol {
             grace: config.marked_for_deletion_grace_period,
             dead_grace: detector.dead_node_grace_period,
             phi_threshold: detector.phi_threshold,
+            sampling_window_size: detector.sampling_window_size,
             initial_interval: detector.initial_interval,
             prior_weight: detector.prior_weight,
+            local_health_weight: detector.local_health_weight,
             max_interval: detector.max_interval,
         }
     }
@@ -232,8 +238,10 @@ impl Scenario {
         config.marked_for_deletion_grace_period = protocol.grace;
         config.failure_detector.dead_node_grace_period = protocol.dead_grace;
         config.failure_detector.phi_threshold = protocol.phi_threshold;
+        config.failure_detector.sampling_window_size = protocol.sampling_window_size;
         config.failure_detector.initial_interval = protocol.initial_interval;
         config.failure_detector.prior_weight = protocol.prior_weight;
+        config.failure_detector.local_health_weight = protocol.local_health_weight;
         config.failure_detector.max_interval = protocol.max_interval;
         config
     }

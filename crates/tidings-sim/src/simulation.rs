@@ -25,15 +25,37 @@ pub fn run(scenario: &Scenario) -> Result<Report, ScenarioError> {
     Simulation::new(scenario)?.run()
 }
 
-/// As [`run`], and writes a line for everything that happens.
+/// What is to be kept of a run beside its report. It changes nothing in the run.
+#[derive(Default)]
+pub struct Keep {
+    /// A line for everything that happens goes here.
+    pub trace: Option<Box<dyn Write + Send>>,
+    /// The node of which everything it is given is to be recorded: [`Report::recording`].
+    pub record: Option<usize>,
+}
+
+/// As [`run`], and keeps more of it.
 ///
 /// # Errors
 /// The scenario is not valid.
-pub fn run_with_trace(scenario: &Scenario, sink: Box<dyn Write + Send>) -> Result<Report, ScenarioError> {
+pub fn run_and_keep(scenario: &Scenario, keep: Keep) -> Result<Report, ScenarioError> {
     let mut simulation = Simulation::new(scenario)?;
-    simulation.world.write_trace_to(sink);
+    simulation.recorded = keep.record;
+    if let Some(sink) = keep.trace {
+        simulation.world.write_trace_to(sink);
+    }
     simulation.run()
 }
+
+/// As [`run`], and lets `tap` look at each node that something has happened to.
+pub(crate) fn run_with_tap<'a>(scenario: &'a Scenario, tap: Tap<'a>) -> Result<Report, ScenarioError> {
+    let mut simulation = Simulation::new(scenario)?;
+    simulation.tap = Some(tap);
+    simulation.run()
+}
+
+/// Looks at a node after each step.
+type Tap<'a> = &'a mut dyn FnMut(&World, usize);
 
 /// The wall clock at the start: generations come from it, in nanoseconds since 1970.
 const WALL_CLOCK: u64 = 1_750_000_000_000_000_000;
@@ -53,6 +75,9 @@ struct Simulation<'a> {
     /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
     is_undisturbed: bool,
     node_hours: f64,
+    /// The node that is to be recorded.
+    recorded: Option<usize>,
+    tap: Option<Tap<'a>>,
 }
 
 impl<'a> Simulation<'a> {
@@ -86,6 +111,8 @@ impl<'a> Simulation<'a> {
             converged_at: None,
             is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
             node_hours: 0.0,
+            recorded: None,
+            tap: None,
         };
         simulation.schedule_write();
         Ok(simulation)
@@ -161,7 +188,9 @@ impl<'a> Simulation<'a> {
     /// and for as many rounds as the news is packets long.
     fn bound(&self) -> Duration {
         let Scenario { protocol, workload, nodes, .. } = self.scenario;
-        let detector = protocol.max_interval.max(protocol.initial_interval).mul_f64(protocol.phi_threshold + 4.0);
+        let config = self.scenario.config(0, 1);
+        let longest_interval = config.max_interval().max(config.initial_interval());
+        let detector = longest_interval.mul_f64(protocol.phi_threshold + 4.0);
         let smallest = protocol.max_payload_size.iter().min().copied().unwrap_or(512);
         let entry = 80 + workload.keys * (40 + workload.value_bytes);
         let frames = u32::try_from(nodes * entry / (smallest / 4) + 1).unwrap_or(u32::MAX);
@@ -208,6 +237,9 @@ impl<'a> Simulation<'a> {
             let next = until.min(self.next_write).min(sample);
             let before = self.world.now();
             while let Some(node) = self.world.step(next) {
+                if let Some(tap) = &mut self.tap {
+                    tap(&self.world, node);
+                }
                 self.news()?;
                 self.checker.step(&self.world, node)?;
             }
@@ -286,6 +318,9 @@ impl<'a> Simulation<'a> {
         // The config was validated with the scenario.
         if self.world.add(config).is_err() {
             return Ok(());
+        }
+        if self.recorded == Some(index) {
+            self.world.record(index);
         }
         self.set_first_keys(index)
     }
@@ -367,7 +402,7 @@ impl<'a> Simulation<'a> {
 
     // ---- the end ----
 
-    fn report(self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
+    fn report(mut self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
         let virtual_s = self.world.now().saturating_duration_since(Instant::ZERO).as_secs_f64();
         let node_s = (self.node_hours * 3600.0).max(f64::MIN_POSITIVE);
         let traffic = self.world.traffic();
@@ -393,6 +428,7 @@ impl<'a> Simulation<'a> {
             trace_hash: format!("{:016x}", self.world.trace_hash()),
             node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),
             node_hours: self.node_hours,
+            recording: self.recorded.and_then(|index| self.world.recording(index)).map(<[u8]>::to_vec),
             samples: self.measure.samples().to_vec(),
         }
     }

@@ -24,6 +24,25 @@ pub(crate) mod duration {
     }
 }
 
+/// The same, where there may be none.
+pub(crate) mod optional_duration {
+    use super::Duration;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::duration::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        #[derive(Deserialize)]
+        struct Text(#[serde(with = "super::duration")] Duration);
+        Ok(Option::deserialize(deserializer)?.map(|Text(duration)| duration))
+    }
+}
+
 /// Which nodes something happens to: `[0, 3]`, `"3"` for three drawn by chance, `"1%"` of them, at least one, or `"all"`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, expecting = "nodes are a list as [0, 3], or a text: \"3\" of them by chance, \"1%\" or \"all\"")]

@@ -419,3 +419,43 @@ mod tls_refused {
         smol::block_on(suite::who_is_refused_is_told::<Smol>());
     }
 }
+
+mod recording {
+    use tidings_conformance::recording as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_recorded_run_comes_out_the_same() {
+        smol::block_on(suite::a_recorded_run_comes_out_the_same::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_is_on_disk_while_the_node_runs() {
+        smol::block_on(suite::a_recording_is_on_disk_while_the_node_runs::<Smol>());
+    }
+
+    #[test]
+    fn a_full_recording_is_begun_anew() {
+        smol::block_on(suite::a_full_recording_is_begun_anew::<Smol>());
+    }
+
+    #[test]
+    fn the_recording_of_an_earlier_run_is_kept() {
+        smol::block_on(suite::the_recording_of_an_earlier_run_is_kept::<Smol>());
+    }
+
+    #[test]
+    fn names_of_peers_are_recorded_and_keys_are_not() {
+        smol::block_on(suite::names_of_peers_are_recorded_and_keys_are_not::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_that_fails_leaves_the_node_running() {
+        smol::block_on(suite::a_recording_that_fails_leaves_the_node_running::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_that_can_not_be_begun_is_refused() {
+        smol::block_on(suite::a_recording_that_can_not_be_begun_is_refused::<Smol>());
+    }
+}

@@ -1,7 +1,6 @@
 //! Each rule beside the defect it answers.
 
 use alloc::format;
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -74,15 +73,14 @@ fn defect_1_a_relay_with_holes_is_shown_the_highest_version_heard_and_the_owner_
     let owner = id("owner", 1);
     let mut membership = members(&config("me"), core::slice::from_ref(&owner), &[]);
     let peer = membership.get_mut(&owner).unwrap();
-    assert_eq!(versions_to_show(peer, false), (0, None));
+    assert_eq!(versions_to_show(peer, || false), (0, None));
     peer.heard_version = 20;
-    assert_eq!(versions_to_show(peer, false), (20, Some(0)));
-    assert_eq!(versions_to_show(peer, true), (0, None));
+    assert_eq!(versions_to_show(peer, || false), (20, Some(0)));
+    assert_eq!(versions_to_show(peer, || true), (0, None));
     let claim = Claim { from: 0, complete_to: Some(7), as_of: 7, last_gc: 0, says_if_cut: true };
-    let state = Arc::make_mut(&mut peer.state);
-    state.apply(NOW, claim, &[set("a", "1", 7)], &Limits::default(), &mut Vec::new());
-    assert_eq!(versions_to_show(peer, false), (20, Some(7)));
-    assert_eq!(versions_to_show(peer, true), (7, None));
+    peer.change_state(|state| state.apply(NOW, claim, &[set("a", "1", 7)], &Limits::default(), &mut Vec::new()));
+    assert_eq!(versions_to_show(peer, || false), (20, Some(7)));
+    assert_eq!(versions_to_show(peer, || true), (7, None));
 }
 
 /// News of a node at version 10 that collected up to 6, for a peer that shows these numbers of it.

@@ -6,10 +6,11 @@ use alloc::vec;
 use core::time::Duration;
 
 use super::*;
+use crate::DecodeLimits;
 use crate::delta::{KeyValueUpdate, NodeDelta};
 use crate::state::{LEFT_KEY, Lifetime};
-use crate::testing::{config, entry, fading, id, random, set};
-use crate::wire;
+use crate::testing::{config, entry, fading, id, random, set, subjects};
+use crate::wire::{self, Message};
 
 mod budget;
 mod python;
@@ -40,14 +41,40 @@ fn python(id: &NodeId) -> Sender<'_> {
     Sender { id, protocol_revision: 0 }
 }
 
+fn hear(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) {
+    let mut subjects = subjects(&gossip.membership, digest);
+    gossip.hear(at, digest, &mut subjects, sender);
+}
+
+fn answer_syn(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) -> Bytes {
+    let subjects = subjects(&gossip.membership, digest);
+    gossip.answer_syn(at, digest, subjects, sender)
+}
+
+fn answer_syn_ack(
+    gossip: &mut Gossip,
+    at: Moment,
+    dialled: &Address,
+    digest: &Digest,
+    delta: &Delta,
+    sender: Sender<'_>,
+) -> (Bytes, Option<u64>) {
+    let subjects = subjects(&gossip.membership, digest);
+    gossip.answer_syn_ack(at, dialled, (digest, subjects), delta, sender)
+}
+
 /// The packet as the other side reads it; its length is within the sender's limit.
 #[track_caller]
-fn sent(sender: &Gossip, packet: &Packet) -> Message {
-    let bytes = wire::encode(packet);
+fn sent(sender: &Gossip, packet: &[u8]) -> Message {
     let limit = sender.config.max_payload_size;
-    assert!(bytes.len() <= limit, "a packet of {} bytes, the limit is {limit}", bytes.len());
-    let decoded = wire::decode(&bytes, &sender.config.limits.decode).unwrap();
-    assert_eq!((&decoded.packet, decoded.skipped_entries), (packet, 0));
+    assert!(packet.len() <= limit, "a packet of {} bytes, the limit is {limit}", packet.len());
+    read(packet)
+}
+
+#[track_caller]
+fn read(packet: &[u8]) -> Message {
+    let decoded = wire::decode(packet, &DecodeLimits::default()).unwrap();
+    assert_eq!(decoded.skipped_entries, 0);
     decoded.packet.message
 }
 
@@ -60,9 +87,9 @@ fn exchange_as(revision: u32, now: u64, a: &mut Gossip, b: &mut Gossip) {
     b.own.heartbeat += 1;
     let syn = a.syn(at(now), b_id.gossip_advertise_addr());
     let Message::Syn { digest } = sent(a, &syn) else { panic!("{syn:?}") };
-    let syn_ack = b.answer_syn(at(now), &digest, sender(&a_id));
+    let syn_ack = answer_syn(b, at(now), &digest, sender(&a_id));
     let Message::SynAck { digest, delta } = sent(b, &syn_ack) else { panic!("{syn_ack:?}") };
-    let (ack, _) = a.answer_syn_ack(at(now), b_id.gossip_advertise_addr(), &digest, &delta, sender(&b_id));
+    let (ack, _) = answer_syn_ack(a, at(now), b_id.gossip_advertise_addr(), &digest, &delta, sender(&b_id));
     let Message::Ack { delta } = sent(a, &ack) else { panic!("{ack:?}") };
     b.take_ack(at(now), &delta, sender(&a_id));
     for gossip in [a, b] {
@@ -80,8 +107,8 @@ fn digest_of(entries: impl IntoIterator<Item = NodeDigest>) -> Digest {
     Digest { entries: entries.into_iter().collect(), partial: false }
 }
 
-fn of_synack(packet: Packet) -> (Digest, Delta) {
-    let Message::SynAck { digest, delta } = packet.message else { panic!("{packet:?}") };
+fn of_synack(packet: Bytes) -> (Digest, Delta) {
+    let Message::SynAck { digest, delta } = read(&packet) else { panic!("{packet:?}") };
     (digest, delta)
 }
 
@@ -128,12 +155,12 @@ fn an_exchange_with_nothing_new_carries_no_delta() {
     let (mut a, mut b) = (node("a"), node("b"));
     own_set(&mut a, "k", "v");
     exchange(1, &mut a, &mut b);
-    let Message::Syn { digest } = a.syn(at(2), id("b", 1).gossip_advertise_addr()).message else { panic!() };
-    let (digest, delta) = of_synack(b.answer_syn(at(2), &digest, ours(&id("a", 1))));
+    let Message::Syn { digest } = read(&a.syn(at(2), id("b", 1).gossip_advertise_addr())) else { panic!() };
+    let (digest, delta) = of_synack(answer_syn(&mut b, at(2), &digest, ours(&id("a", 1))));
     assert_eq!(delta, Delta::default());
     let (ack, told_version) =
-        a.answer_syn_ack(at(2), id("b", 1).gossip_advertise_addr(), &digest, &delta, ours(&id("b", 1)));
-    assert_eq!((ack.message, told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
+        answer_syn_ack(&mut a, at(2), id("b", 1).gossip_advertise_addr(), &digest, &delta, ours(&id("b", 1)));
+    assert_eq!((read(&ack), told_version), (Message::Ack { delta: Delta::default() }, Some(1)));
 }
 
 #[test]
@@ -146,23 +173,23 @@ fn a_node_that_a_partial_digest_leaves_out_is_not_asked_about() {
     let all: BTreeSet<String> = ["a", "x", "y"].map(String::from).into();
 
     let whole = digest_of([entry(&asker, 1), entry(&id("x", 1), 1)]);
-    let (_, delta) = of_synack(a.answer_syn(at(1), &whole, ours(&asker)));
+    let (_, delta) = of_synack(answer_syn(&mut a, at(1), &whole, ours(&asker)));
     assert_eq!(names(&delta), all, "an absent node is unknown to it");
     let partial = Digest { partial: true, ..whole };
-    let (_, delta) = of_synack(a.answer_syn(at(1), &partial, ours(&asker)));
+    let (_, delta) = of_synack(answer_syn(&mut a, at(1), &partial, ours(&asker)));
     assert_eq!(names(&delta), ["x".to_string()].into());
 
     // Nor does it say then that it holds nothing of this very node.
     let of_a = NodeDigest { max_version: 1, ..entry(&id("a", 1), 1) };
-    a.hear(at(2), &digest_of([entry(&asker, 2), of_a]), ours(&asker));
-    a.hear(at(3), &partial, ours(&asker));
+    hear(&mut a, at(2), &digest_of([entry(&asker, 2), of_a]), ours(&asker));
+    hear(&mut a, at(3), &partial, ours(&asker));
     assert_eq!(a.membership.get(&asker).unwrap().direct_word, Some((at(2).active, 1)));
 }
 
 impl Gossip {
     /// Lets it know a node with one key.
     fn apply_known(&mut self, node_id: &NodeId) {
-        self.hear(at(0), &digest_of([NodeDigest { max_version: 1, ..entry(node_id, 1) }]), ours(node_id));
+        hear(self, at(0), &digest_of([NodeDigest { max_version: 1, ..entry(node_id, 1) }]), ours(node_id));
         self.apply(at(0), &whole(node_id, vec![set("k", "v", 1)]), ours(node_id));
     }
 }
@@ -224,12 +251,12 @@ fn a_restart_shows_by_the_heartbeat_where_the_versions_are_no_higher() {
 fn one_more_is_more_and_as_much_is_not() {
     let (mut a, b) = (node("a"), id("b", 1));
     own_set(&mut a, "k", "v");
-    a.hear(at(1), &said_of_a(1, 0, 1), ours(&b));
+    hear(&mut a, at(1), &said_of_a(1, 0, 1), ours(&b));
     assert_eq!((a.own.heartbeat, a.own.state().max_version(), a.stats.republished), (1, 1, 0));
-    a.hear(at(1), &said_of_a(1, 0, 2), ours(&b));
+    hear(&mut a, at(1), &said_of_a(1, 0, 2), ours(&b));
     assert_eq!((a.own.heartbeat, a.stats.republished), (1, 1));
     assert_eq!(a.own.state().max_version(), 2 + MOST_UNHEARD_VERSIONS + 2, "the floor, and one key above it");
-    a.hear(at(1), &said_of_a(2, 0, 0), ours(&b));
+    hear(&mut a, at(1), &said_of_a(2, 0, 0), ours(&b));
     assert_eq!((a.own.heartbeat, a.stats.republished), (3, 2));
 }
 
@@ -267,14 +294,14 @@ fn a_jump_of_this_nodes_version_or_heartbeat_is_refused_and_told() {
         // Not even what would be right in it counts.
         said_of_a(9, 0, 1 + furthest + 1),
     ] {
-        a.hear(at(1), &said, ours(&b));
+        hear(&mut a, at(1), &said, ours(&b));
         assert_eq!((a.own.state(), a.own.heartbeat), (&state, heartbeat), "{said:?}");
     }
     assert_eq!((a.stats.jumps_refused, a.stats.republished), (4, 0));
     let told = events(&mut a);
     assert!(told.len() == 1 && told[0].contains("start it with a new generation"), "{told:?}");
 
-    a.hear(at(1), &said_of_a(1 + furthest, 0, 1 + furthest), ours(&b));
+    hear(&mut a, at(1), &said_of_a(1 + furthest, 0, 1 + furthest), ours(&b));
     assert_eq!(
         (a.own.heartbeat, a.own.state().last_gc_version()),
         (2 + furthest, 2 + furthest + MOST_UNHEARD_VERSIONS)
@@ -290,7 +317,7 @@ fn what_an_owner_moves_past_is_no_jump_to_its_other_peers() {
         exchange(1, &mut a, &mut b);
         (2..9).for_each(|_| a.own.heartbeat += 1);
         let heartbeat = a.own.heartbeat;
-        a.hear(at(2), &said_of_a(heartbeat + jump, 0, 1 + jump), ours(&id("liar", 1)));
+        hear(&mut a, at(2), &said_of_a(heartbeat + jump, 0, 1 + jump), ours(&id("liar", 1)));
         (3..9).for_each(|now| exchange(now, &mut a, &mut b));
         let peer = b.membership.get(&id("a", 1)).unwrap();
         assert_eq!((peer.heartbeat, peer.liveness(), b.stats.jumps_refused), (a.own.heartbeat, Liveness::Live, 0));
@@ -313,7 +340,7 @@ fn nobody_is_told_of_a_node_that_is_long_dead() {
     let half = a.config.failure_detector.dead_node_grace_period.as_secs() / 2;
     let told = |a: &mut Gossip, now: u64| {
         let asker = id("asker", 1);
-        let (digest, delta) = of_synack(a.answer_syn(at(now), &digest_of([entry(&asker, 1)]), ours(&asker)));
+        let (digest, delta) = of_synack(answer_syn(a, at(now), &digest_of([entry(&asker, 1)]), ours(&asker)));
         let names = digest.entries.iter().map(|entry| &entry.node_id);
         let names = names.chain(delta.node_deltas.iter().map(|node_delta| &node_delta.node_id));
         names.filter(|node_id| node_id.name() == "gone").count()
@@ -371,7 +398,7 @@ fn a_tombstone_travels_and_is_collected_everywhere_without_a_word_to_the_user() 
     // One that was away meanwhile starts again.
     let mut c = node("c");
     c.apply_known(&id("a", 1));
-    c.hear(at(1), &digest_of([entry(&id("b", 1), 1)]), ours(&id("b", 1)));
+    hear(&mut c, at(1), &digest_of([entry(&id("b", 1), 1)]), ours(&id("b", 1)));
     exchange(4 + 7_200, &mut b, &mut c);
     assert_eq!((keys(&c, &id("a", 1)).as_str(), c.stats.resets), ("", 1));
 }

@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use super::*;
 use crate::aiocluster::{Sender, claim_of};
+use crate::config::FailureDetectorConfig;
 use crate::delta::NodeDelta;
-use crate::testing::{config, deleted, entry, id, secs, set};
+use crate::testing::{config, deleted, entry, hear, id, secs, set};
 
 /// The members as one node, "me" of generation 1, sees them, a second at a time.
 struct World {
@@ -31,12 +32,12 @@ impl World {
 
     fn env(&mut self) -> (&mut Membership, Env<'_>) {
         let World { membership, config, events, stats, now } = self;
-        (membership, Env { now: *now, active: *now, config, events, stats })
+        (membership, Env { now: *now, active: *now, detector: Detector::new(config, 0.0), config, events, stats })
     }
 
     fn hear(&mut self, entry: &NodeDigest) {
         let (membership, mut env) = self.env();
-        membership.hear(&mut env, entry, true);
+        hear(membership, &mut env, entry, true);
         self.membership.check().unwrap();
     }
 
@@ -80,9 +81,9 @@ impl World {
         };
         let claim = claim_of(&delta, Sender { id: node, protocol_revision: 1 });
         let (membership, mut env) = self.env();
-        let state = Arc::make_mut(&mut membership.get_mut(node).unwrap().state);
-        state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new());
-        membership.refresh(&mut env, node);
+        let (position, _, peer) = membership.peers.get_full_mut(node).unwrap();
+        peer.change_state(|state| state.apply(env.now, claim, &delta.key_values, &env.config.limits, &mut Vec::new()));
+        membership.refresh(&mut env, position);
         self.membership.check().unwrap();
     }
 
@@ -103,8 +104,8 @@ impl World {
 const NONE: [&str; 0] = [];
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// By then a node that beat once a second and stopped is dead: 8 means of less than 5 s.
-const UNTIL_DEAD: u64 = 41;
+/// By then a node that beat once a second and stopped is dead: more than 6 means of 1 s.
+const UNTIL_DEAD: u64 = 7;
 
 #[test]
 fn a_node_joins_with_its_second_heartbeat_beyond_the_first_value() {
@@ -129,13 +130,34 @@ fn a_heartbeat_that_does_not_grow_is_none() {
 #[test]
 fn a_silent_node_dies_and_one_beat_soon_after_brings_it_back() {
     let (mut world, a) = (World::new(), id("a", 1));
-    world.config.failure_detector.max_interval = Duration::from_secs(60);
     world.beat(20, 1, &[&a]);
     world.silence(UNTIL_DEAD);
     assert_eq!(world.liveness(&a), Some(Liveness::Dead));
     assert_eq!(world.events(), ["a-1-a:7000 joined", "a-1-a:7000 died"]);
     world.second(&[(&a, 21)]);
     assert_eq!(world.events(), ["a-1-a:7000 joined"]);
+}
+
+#[test]
+fn who_will_be_silent_for_too_long_before_the_next_round_is_looked_at_then() {
+    let (mut world, a) = (World::new(), id("a", 1));
+    world.beat(20, 1, &[&a]);
+    world.now += Duration::from_millis(500);
+    world.hear(&entry(&a, 21));
+    world.silence(5);
+    // 18 samples of 1 s, one of 0.5 s, and 50 of 1 s expected.
+    let due = world.membership.next_due().unwrap();
+    let silence = due.saturating_duration_since(world.now - Duration::from_secs(5));
+    assert!((silence.as_secs_f64() - 6.0 * 68.5 / 69.0).abs() < 1e-4, "{silence:?}");
+
+    let mut look = |now| {
+        world.now = now;
+        let (membership, mut env) = world.env();
+        membership.refresh_due(&mut env);
+        (world.liveness(&a), world.membership.next_due())
+    };
+    assert_eq!(look(due - Duration::from_nanos(1)), (Some(Liveness::Live), Some(due)));
+    assert_eq!(look(due), (Some(Liveness::Dead), None));
 }
 
 #[test]
@@ -201,6 +223,8 @@ fn two_runs_that_both_beat_are_a_conflict_told_once() {
 fn a_lower_generation_counts_again_when_only_it_beats() {
     // A machine whose clock went back starts its node with a lower generation.
     let (mut world, high, low) = (World::new(), id("a", 9), id("a", 3));
+    // Patient enough for the higher one to be live still when the lower one has beaten for long.
+    world.config.failure_detector = FailureDetectorConfig::aiocluster();
     world.beat(20, 1, &[&high]);
     world.events();
     world.beat(9, 1, &[&low]);
@@ -422,7 +446,7 @@ fn only_a_trusted_word_collects_tombstones_and_sets_the_released_version() {
     world.tell_state(&a, deleted("k", 1));
     let told = NodeDigest { last_gc_version: 1, max_version: 1, released_version: Some(9), ..entry(&a, 2) };
     let (membership, mut env) = world.env();
-    membership.hear(&mut env, &told, false);
+    hear(membership, &mut env, &told, false);
     let peer = world.membership.get(&a).unwrap();
     assert_eq!((peer.state.last_gc_version(), peer.released_version, peer.heartbeat), (0, None, 2));
     world.hear(&told);

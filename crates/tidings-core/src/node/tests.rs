@@ -16,6 +16,7 @@ use crate::delta::Delta;
 use crate::testing::{config, entry, id, secs};
 
 mod rejected;
+mod suspicion;
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 
@@ -49,6 +50,8 @@ struct Net {
     nodes: BTreeMap<Address, Node>,
     /// Who cannot be reached.
     down: BTreeSet<Address>,
+    /// How exchanges with those end.
+    unreached: Outcome,
     events: BTreeMap<Address, Vec<String>>,
 }
 
@@ -56,8 +59,13 @@ impl Net {
     /// Nodes of these names, all with the first for a seed.
     fn new(names: &[&str], tweak: impl Fn(&mut Config)) -> Net {
         let mut rng = ChaCha8Rng::seed_from_u64(7);
-        let mut net =
-            Net { now: Instant::ZERO, nodes: BTreeMap::new(), down: BTreeSet::new(), events: BTreeMap::new() };
+        let mut net = Net {
+            now: Instant::ZERO,
+            nodes: BTreeMap::new(),
+            down: BTreeSet::new(),
+            unreached: Outcome::Refused,
+            events: BTreeMap::new(),
+        };
         for name in names {
             let mut config = config(name);
             config.seeds = vec![address(names[0])];
@@ -73,7 +81,10 @@ impl Net {
 
     /// Wakes every node at its deadlines, for so many seconds.
     fn run(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
+        self.run_until(self.now + Duration::from_secs(seconds));
+    }
+
+    fn run_until(&mut self, end: Instant) {
         loop {
             let running = self.nodes.iter().filter(|(address, _)| !self.down.contains(*address));
             let due = running.filter_map(|(address, node)| Some((node.poll_timeout()?, address.clone()))).min();
@@ -89,7 +100,7 @@ impl Net {
     /// Carries what `from` wants to open, and tells it how each ended.
     fn carry(&mut self, from: &Address) {
         while let Some(syn) = self.nodes.get_mut(from).unwrap().poll_transmit() {
-            let outcome = if self.exchange(from, &syn) { Outcome::Done } else { Outcome::Refused };
+            let outcome = if self.exchange(from, &syn) { Outcome::Done } else { self.unreached };
             let now = self.now;
             self.nodes.get_mut(from).unwrap().handle_closed(now, syn.exchange, outcome);
         }

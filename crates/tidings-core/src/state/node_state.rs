@@ -21,6 +21,7 @@ pub(crate) const LEFT_KEY: &str = "tidings.left";
 ///
 /// A copy on write: snapshots share it until the node's next change.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeState {
     key_values: BTreeMap<Arc<str>, VersionedValue>,
     /// Every entry of `key_values` by its version, so that news is read in version order without sorting.
@@ -29,8 +30,9 @@ pub struct NodeState {
     last_gc_version: u64,
     /// After a reset: everything up to `max_version` is as the owner had it when it was at this version or later.
     prefix_as_of: u64,
-    /// The newest knowledge of the owner that any part of this copy reflects.
-    newest_as_of: u64,
+    /// The furthest `max_version` ever was. A reset sets that back, not this: whatever the owner held up to here was told
+    /// once, so that what is missing of it is gone for good, and an older copy cannot bring it back.
+    known_to: u64,
     /// Bytes of all keys and values.
     bytes: usize,
     /// Not later than the oldest value that will be deleted or collected; lets a round pass by without a scan.
@@ -157,12 +159,6 @@ impl NodeState {
         self.max_version.max(self.last_gc_version)
     }
 
-    /// Whether all parts of this copy are as new as each other, so that `knows_deletions_to` says how new. In the midst of
-    /// a reset they may not be, and whoever took news from it could not tell that an older copy is older.
-    pub(crate) fn is_of_one_age(&self) -> bool {
-        self.knows_deletions_to() >= self.newest_as_of
-    }
-
     /// Tombstones up to here need not be seen to be collected: what they deleted is not held any more. In the midst of a
     /// reset that is further than `as_of`, and a reset by an older copy would bring back what the newer one no longer had.
     pub(crate) fn knows_deletions_to(&self) -> u64 {
@@ -205,22 +201,20 @@ impl NodeState {
             if claim.as_of < self.last_gc_version {
                 return Applied { ignored: true, ..applied };
             }
-            // Where some part of this copy is newer, starting again would bring back what that part knows to be gone.
-            let is_newest = claim.as_of >= self.newest_as_of;
-            if claim.from == 0 && claim.last_gc > self.knows_deletions_to() && is_newest {
+            if claim.from == 0 && claim.last_gc > self.knows_deletions_to() {
                 self.reset(now, claim, key_values, changes);
                 applied.reset = true;
             } else if claim.from > self.max_version || claim.last_gc > self.knows_deletions_to() {
                 return Applied { ignored: true, ..applied };
             }
-            self.newest_as_of = self.newest_as_of.max(claim.as_of);
         }
 
         let mut complete_to = claim.complete_to;
         for update in key_values {
-            // Below the prefix all is known; at or below the collected tombstones, a sender with holes has only
+            // What was known once is held or gone; at or below the collected tombstones, a sender with holes has only
             // what the owner may have deleted since.
-            let floor = if claim.complete_to.is_some() { self.max_version } else { self.as_of() };
+            let floor =
+                if claim.complete_to.is_some() { self.known_to } else { self.known_to.max(self.last_gc_version) };
             if update.version <= floor {
                 continue;
             }
@@ -251,6 +245,9 @@ impl NodeState {
             Some(complete_to) if claim.says_if_cut => complete_to.min(claim.last_gc),
             _ => claim.last_gc,
         };
+        if !claim.says_if_cut {
+            self.known_to = self.known_to.min(claim.complete_to.unwrap_or(0));
+        }
         self.max_version = 0;
         self.drop_collected(now, 0, claim.last_gc, changes);
         self.last_gc_version = claim.last_gc;
@@ -264,6 +261,7 @@ impl NodeState {
         if complete_to > self.max_version {
             self.drop_unlisted(now, self.max_version, complete_to, key_values, changes);
             self.max_version = complete_to;
+            self.known_to = self.known_to.max(complete_to);
         }
     }
 

@@ -3,9 +3,10 @@
 use alloc::sync::Arc;
 use core::fmt;
 
+use crate::digest::Subjects;
 use crate::limits::DecodeLimits;
 use crate::wire::entry::{DeltaReader, DigestReader, Known};
-use crate::wire::reader::{Fields, Value};
+use crate::wire::reader::{Value, read_fields};
 use crate::wire::{Message, Packet, tag};
 
 /// A packet, and how much of it was left out.
@@ -95,20 +96,24 @@ impl core::error::Error for DecodeError {}
 /// `max_version`: what comes after is not known to be complete. A digest that is cut off at its limit is
 /// [`partial`](crate::digest::Digest::partial).
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeError> {
-    decode_known(bytes, limits, &|_| None)
+    decode_known(bytes, limits, &|_| None).map(|(decoded, _)| decoded)
 }
 
 /// The same, where `known` gives the ids that are known already by their encoded form, so that they need not be made anew:
-/// nearly all ids of a digest are.
-pub(crate) fn decode_known(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Decoded, DecodeError> {
+/// nearly all ids of a digest are. Also whom the digest's entries are about.
+pub(crate) fn decode_known(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    known: Known<'_>,
+) -> Result<(Decoded, Subjects), DecodeError> {
     if bytes.len() > limits.max_packet_bytes {
         return Err(DecodeError::TooLong { len: bytes.len(), limit: limits.max_packet_bytes });
     }
     let mut cluster_id: Arc<str> = Arc::default();
     let mut protocol_revision = 0;
     let mut body: Option<Body> = None;
-    for field in Fields::of("PacketPb", bytes) {
-        match field? {
+    read_fields("PacketPb", bytes, |tag, value| {
+        match (tag, value) {
             (tag::packet::CLUSTER_ID, Value::Bytes(text)) => cluster_id = read_cluster_id(text, limits)?,
             (arm @ tag::packet::SYN..=tag::packet::BAD_CLUSTER, Value::Bytes(bytes)) => {
                 // As protobuf has it: the last arm of a oneof counts, and the same arm again adds to it.
@@ -121,9 +126,10 @@ pub(crate) fn decode_known(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>
             }
             _ => {}
         }
-    }
-    let (message, skipped_entries) = body.ok_or(DecodeError::NoMessage)?.finish()?;
-    Ok(Decoded { packet: Packet { cluster_id, protocol_revision, message }, skipped_entries })
+        Ok(())
+    })?;
+    let (message, subjects, skipped_entries) = body.ok_or(DecodeError::NoMessage)?.finish()?;
+    Ok((Decoded { packet: Packet { cluster_id, protocol_revision, message }, skipped_entries }, subjects))
 }
 
 /// The message inside the oneof as far as it is read.
@@ -145,34 +151,34 @@ impl Body {
             tag::packet::ACK => ("AckPb", false, true),
             _ => ("BadClusterPb", false, false),
         };
-        for field in Fields::of(name, bytes) {
-            match field? {
+        read_fields(name, bytes, |tag, value| {
+            match (tag, value) {
                 (tag::message::DIGEST, Value::Bytes(digest)) if has_digest => {
                     self.digest.read(digest, limits, known)?
                 }
-                (tag::message::DELTA, Value::Bytes(delta)) if has_delta => self.delta.read(delta, limits)?,
+                (tag::message::DELTA, Value::Bytes(delta)) if has_delta => self.delta.read(delta, limits, known)?,
                 (tag::message::DIGEST, _) if has_digest => return Err(DecodeError::NotProtobuf { message: name }),
                 (tag::message::DELTA, _) if has_delta => return Err(DecodeError::NotProtobuf { message: name }),
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn finish(self) -> Result<(Message, usize), DecodeError> {
+    fn finish(self) -> Result<(Message, Subjects, usize), DecodeError> {
         let (delta, skipped_from_delta) = self.delta.finish();
         if self.arm == tag::packet::ACK {
-            return Ok((Message::Ack { delta }, skipped_from_delta));
+            return Ok((Message::Ack { delta }, Subjects::default(), skipped_from_delta));
         }
         if self.arm == tag::packet::BAD_CLUSTER {
-            return Ok((Message::BadCluster, 0));
+            return Ok((Message::BadCluster, Subjects::default(), 0));
         }
-        let (digest, skipped_from_digest) = self.digest.finish()?;
+        let (digest, subjects, skipped_from_digest) = self.digest.finish()?;
         let message = match self.arm {
             tag::packet::SYN => Message::Syn { digest },
             _ => Message::SynAck { digest, delta },
         };
-        Ok((message, skipped_from_digest + skipped_from_delta))
+        Ok((message, subjects, skipped_from_digest + skipped_from_delta))
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! One entry at a time is a generated type, so that a packet of empty entries costs no memory.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,41 +12,57 @@ use indexmap::IndexSet;
 use prost::Message;
 
 use crate::delta::{Delta, KeyValueUpdate, NodeDelta};
-use crate::digest::{Digest, NodeDigest};
+use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
 use crate::wire::decode::uint32;
-use crate::wire::generated::{KeyValueUpdatePb, NodeIdPb, VersionStatusEnumPb};
-use crate::wire::reader::{Fields, Value};
+use crate::wire::generated::NodeIdPb;
+use crate::wire::reader::{Value, read_fields};
 use crate::wire::{DecodeError, tag};
 
-/// Gives the id of an encoded form, if it is known already.
-pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<NodeId>;
+/// Gives the id of an encoded form, and who it is, if it is known already.
+pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<(NodeId, Subject)>;
+
+/// No entry that is worth its place is shorter, in bytes: it has a name, a host and a port.
+const MIN_ENTRY_LEN: usize = 16;
 
 /// A digest as far as it is read.
 #[derive(Default)]
 pub(super) struct DigestReader {
     digest: Digest,
-    /// Only asked whether a node is among them.
-    nodes: IndexSet<NodeId, FixedState>,
+    subjects: Subjects,
+    /// Only asked whether a stranger is among them.
+    strangers: IndexSet<NodeId, FixedState>,
     cut_off: bool,
     skipped: usize,
 }
 
 impl DigestReader {
     pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
-        for field in Fields::of("DigestPb", bytes) {
-            match field? {
-                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => self.read_entry(entry, limits, known)?,
+        read_fields("DigestPb", bytes, |tag, value| {
+            match (tag, value) {
+                (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => {
+                    if self.digest.entries.is_empty() {
+                        self.expect_entries(bytes.len() / entry.len().max(MIN_ENTRY_LEN), limits);
+                    }
+                    self.read_entry(entry, limits, known)?;
+                }
                 (tag::digest::PARTIAL, Value::Varint(partial)) => self.digest.partial = partial != 0,
                 (tag::digest::NODE_DIGESTS | tag::digest::PARTIAL, _) => {
                     return Err(DecodeError::NotProtobuf { message: "DigestPb" });
                 }
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
+    }
+
+    /// Makes room for as many entries as there are if all are as long as the first one.
+    fn expect_entries(&mut self, count: usize, limits: &DecodeLimits) {
+        let count = count.min(limits.max_digest_entries);
+        self.digest.entries.reserve(count);
+        self.subjects.reserve(count);
     }
 
     fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
@@ -55,15 +72,20 @@ impl DigestReader {
             return Ok(());
         }
         match node_digest(bytes, limits, known)? {
-            Some(entry) if self.nodes.insert(entry.node_id.clone()) => self.digest.entries.push(entry),
+            Some((entry, subject)) if self.is_new(&entry.node_id, subject) => self.digest.entries.push(entry),
             None if self.digest.entries.is_empty() => return Err(DecodeError::NoSender),
             _ => self.skipped += 1,
         }
         Ok(())
     }
 
-    /// The digest, and how many entries it is without.
-    pub(super) fn finish(self) -> Result<(Digest, usize), DecodeError> {
+    /// Takes note of the node that the next entry is about; false: an earlier one is about it.
+    fn is_new(&mut self, node_id: &NodeId, subject: Subject) -> bool {
+        (subject != Subject::Stranger || self.strangers.insert(node_id.clone())) && self.subjects.push(subject)
+    }
+
+    /// The digest, whom its entries are about, and how many it is without.
+    pub(super) fn finish(self) -> Result<(Digest, Subjects, usize), DecodeError> {
         let mut digest = self.digest;
         if digest.entries.is_empty() {
             return Err(DecodeError::NoSender);
@@ -71,7 +93,7 @@ impl DigestReader {
         // Cut off here, an absent node may well have been asked about. Not so where an entry was wrong: we hold no
         // state of a node that has a wrong id, and its peers would look partial for ever.
         digest.partial |= self.cut_off;
-        Ok((digest, self.skipped))
+        Ok((digest, self.subjects, self.skipped))
     }
 }
 
@@ -84,23 +106,25 @@ pub(super) struct DeltaReader {
 }
 
 impl DeltaReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
-        for field in Fields::of("DeltaPb", bytes) {
-            match field? {
-                (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => self.read_node_delta(node_delta, limits)?,
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+        read_fields("DeltaPb", bytes, |tag, value| {
+            match (tag, value) {
+                (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => {
+                    self.read_node_delta(node_delta, limits, known)?
+                }
                 (tag::delta::NODE_DELTAS, _) => return Err(DecodeError::NotProtobuf { message: "DeltaPb" }),
                 _ => {}
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
-    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits) -> Result<(), DecodeError> {
+    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
         if self.delta.node_deltas.len() >= limits.max_node_deltas {
             self.skipped += 1;
             return Ok(());
         }
-        let Some(mut node_delta) = node_delta_header(bytes, limits)? else {
+        let Some(mut node_delta) = node_delta_header(bytes, limits, known)? else {
             self.skipped += 1;
             return Ok(());
         };
@@ -119,16 +143,16 @@ impl DeltaReader {
     ) -> Result<(), DecodeError> {
         let mut above = node_delta.from_version_excluded;
         let mut ended = false;
-        for field in Fields::of("NodeDeltaPb", bytes) {
-            let (tag::node_delta::KEY_VALUES, Value::Bytes(update)) = field? else {
-                continue;
+        read_fields("NodeDeltaPb", bytes, |tag, value| {
+            let (tag::node_delta::KEY_VALUES, Value::Bytes(update)) = (tag, value) else {
+                return Ok(());
             };
             if ended || self.key_values >= limits.max_key_values {
                 ended = true;
                 self.skipped += 1;
-                continue;
+                return Ok(());
             }
-            match key_value(parse("KeyValueUpdatePb", update)?, limits).filter(|update| update.version > above) {
+            match key_value(update, limits)?.filter(|update| update.version > above) {
                 Some(update) => {
                     above = update.version;
                     self.key_values += 1;
@@ -139,7 +163,8 @@ impl DeltaReader {
                     self.skipped += 1;
                 }
             }
-        }
+            Ok(())
+        })?;
         if ended {
             node_delta.max_version = None;
         }
@@ -153,16 +178,13 @@ impl DeltaReader {
 }
 
 /// A node delta without its key-values; `None` when it is wrong.
-fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeDelta>, DecodeError> {
-    let mut node_id_pb = None;
+fn node_delta_header(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDelta>, DecodeError> {
+    let mut id = Cow::Borrowed(&[][..]);
     let (mut from_version_excluded, mut last_gc_version) = (0, 0);
     let (mut max_version, mut sender_complete_version) = (None, None);
-    for field in Fields::of("NodeDeltaPb", bytes) {
-        match field? {
-            (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => {
-                let node_id: &mut NodeIdPb = node_id_pb.get_or_insert_default();
-                node_id.merge(bytes).map_err(|_| DecodeError::NotProtobuf { message: "NodeIdPb" })?;
-            }
+    read_fields("NodeDeltaPb", bytes, |tag, value| {
+        match (tag, value) {
+            (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
             (tag::node_delta::FROM_VERSION_EXCLUDED, Value::Varint(version)) => from_version_excluded = version,
             (tag::node_delta::LAST_GC_VERSION, Value::Varint(version)) => last_gc_version = version,
             (tag::node_delta::MAX_VERSION, Value::Varint(version)) => max_version = Some(version),
@@ -176,12 +198,14 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
             }
             _ => {}
         }
-    }
+        Ok(())
+    })?;
+    let node_id = find_node_id(&id, limits, known)?;
     let versions = [Some(from_version_excluded), Some(last_gc_version), max_version, sender_complete_version];
     if !versions.into_iter().flatten().all(in_range) {
         return Ok(None);
     }
-    Ok(node_id(node_id_pb, limits).map(|node_id| NodeDelta {
+    Ok(node_id.map(|(node_id, _)| NodeDelta {
         node_id,
         from_version_excluded,
         last_gc_version,
@@ -191,14 +215,18 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<NodeD
     }))
 }
 
-/// An entry of a digest; `None` when it is wrong.
-fn node_digest(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDigest>, DecodeError> {
-    let mut id = IdBytes::None;
+/// An entry of a digest, and whom it is about; `None` when it is wrong.
+fn node_digest(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    known: Known<'_>,
+) -> Result<Option<(NodeDigest, Subject)>, DecodeError> {
+    let mut id = Cow::Borrowed(&[][..]);
     let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
     let (mut complete_version, mut released_version) = (None, None);
-    for field in Fields::of("NodeDigestPb", bytes) {
-        match field? {
-            (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => id.add(bytes),
+    read_fields("NodeDigestPb", bytes, |tag, value| {
+        match (tag, value) {
+            (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
             (tag::node_digest::HEARTBEAT, Value::Varint(value)) => heartbeat = value,
             (tag::node_digest::LAST_GC_VERSION, Value::Varint(value)) => last_gc_version = value,
             (tag::node_digest::MAX_VERSION, Value::Varint(value)) => max_version = value,
@@ -211,58 +239,53 @@ fn node_digest(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<
             }
             _ => {}
         }
-    }
-    let node_id = id.node_id(limits, known)?;
+        Ok(())
+    })?;
+    let node_id = find_node_id(&id, limits, known)?;
     let numbers = [heartbeat, last_gc_version, max_version];
     if !numbers.into_iter().chain(complete_version).chain(released_version).all(in_range) {
         return Ok(None);
     }
-    Ok(node_id.map(|node_id| NodeDigest {
-        node_id,
-        heartbeat,
-        last_gc_version,
-        max_version,
-        complete_version,
-        protocol_revision: revision,
-        released_version,
+    Ok(node_id.map(|(node_id, subject)| {
+        let entry = NodeDigest {
+            node_id,
+            heartbeat,
+            last_gc_version,
+            max_version,
+            complete_version,
+            protocol_revision: revision,
+            released_version,
+        };
+        (entry, subject)
     }))
 }
 
-/// An id's encoded form: in one piece nearly always; protobuf allows several, which are one when put together.
-enum IdBytes<'a> {
-    None,
-    One(&'a [u8]),
-    Several(Vec<u8>),
-}
-
-impl<'a> IdBytes<'a> {
-    fn add(&mut self, bytes: &'a [u8]) {
-        *self = match core::mem::replace(self, IdBytes::None) {
-            IdBytes::None => IdBytes::One(bytes),
-            IdBytes::One(first) => IdBytes::Several([first, bytes].concat()),
-            IdBytes::Several(mut all) => {
-                all.extend_from_slice(bytes);
-                IdBytes::Several(all)
-            }
-        };
-    }
-
-    /// The id; `None` when it is missing or wrong.
-    fn node_id(&self, limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeId>, DecodeError> {
-        let bytes: &[u8] = match self {
-            IdBytes::None => return Ok(None),
-            IdBytes::One(bytes) => bytes,
-            IdBytes::Several(bytes) => bytes,
-        };
-        match known(bytes) {
-            Some(node_id) => Ok(Some(node_id)),
-            None => Ok(node_id(Some(parse("NodeIdPb", bytes)?), limits)),
-        }
+/// Adds to an id's encoded form. It comes in one piece nearly always; protobuf allows several, which are one when put
+/// together.
+fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
+    if encoded.is_empty() {
+        *encoded = Cow::Borrowed(piece);
+    } else {
+        encoded.to_mut().extend_from_slice(piece);
     }
 }
 
-fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {
-    let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb?;
+/// The id of this encoded form, and who it is; `None` when it is missing or wrong.
+fn find_node_id(
+    encoded: &[u8],
+    limits: &DecodeLimits,
+    known: Known<'_>,
+) -> Result<Option<(NodeId, Subject)>, DecodeError> {
+    if let Some(found) = known(encoded) {
+        return Ok(Some(found));
+    }
+    let node_id = node_id(parse("NodeIdPb", encoded)?, limits);
+    // Another encoder may have written a known id in another way.
+    Ok(node_id.map(|node_id| known(node_id.encoded()).unwrap_or((node_id, Subject::Stranger))))
+}
+
+fn node_id(pb: NodeIdPb, limits: &DecodeLimits) -> Option<NodeId> {
+    let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb;
     let address = gossip_advertise_addr?;
     let port = u16::try_from(address.port).ok().filter(|port| *port != 0)?;
     let fits = |text: &String| text.len() <= limits.max_name_bytes;
@@ -272,18 +295,35 @@ fn node_id(pb: Option<NodeIdPb>, limits: &DecodeLimits) -> Option<NodeId> {
     Some(NodeId::with_tls_name(name, generation_id, Address::new(address.host, port), Some(tls_name)))
 }
 
-fn key_value(pb: KeyValueUpdatePb, limits: &DecodeLimits) -> Option<KeyValueUpdate> {
-    let status = match VersionStatusEnumPb::try_from(pb.status).ok()? {
-        VersionStatusEnumPb::Set => ValueStatus::Set,
-        VersionStatusEnumPb::Deleted => ValueStatus::Deleted,
-        VersionStatusEnumPb::DeleteAfterTtl => ValueStatus::DeleteAfterTtl,
+/// A key-value; `None` when it is wrong.
+fn key_value(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<KeyValueUpdate>, DecodeError> {
+    const MESSAGE: &str = "KeyValueUpdatePb";
+    let wrong = || DecodeError::NotProtobuf { message: MESSAGE };
+    let text = |bytes| core::str::from_utf8(bytes).map_err(|_| wrong());
+    let (mut key, mut value, mut version, mut status) = ("", "", 0, 0);
+    read_fields(MESSAGE, bytes, |tag, field| {
+        match (tag, field) {
+            (tag::key_value::KEY, Value::Bytes(bytes)) => key = text(bytes)?,
+            (tag::key_value::VALUE, Value::Bytes(bytes)) => value = text(bytes)?,
+            (tag::key_value::VERSION, Value::Varint(number)) => version = number,
+            (tag::key_value::STATUS, Value::Varint(number)) => status = uint32(number),
+            (tag::key_value::KEY..=tag::key_value::STATUS, _) => return Err(wrong()),
+            _ => {}
+        }
+        Ok(())
+    })?;
+    let status = match status {
+        0 => ValueStatus::Set,
+        1 => ValueStatus::Deleted,
+        2 => ValueStatus::DeleteAfterTtl,
+        _ => return Ok(None),
     };
-    if !in_range(pb.version) || pb.key.len() > limits.max_key_bytes || pb.value.len() > limits.max_value_bytes {
-        return None;
+    if !in_range(version) || key.len() > limits.max_key_bytes || value.len() > limits.max_value_bytes {
+        return Ok(None);
     }
     // A tombstone has no value, whatever the peer put there.
-    let value = if status == ValueStatus::Deleted { Arc::default() } else { Arc::from(pb.value) };
-    Some(KeyValueUpdate { key: Arc::from(pb.key), value, version: pb.version, status })
+    let value = if status == ValueStatus::Deleted { "" } else { value };
+    Ok(Some(KeyValueUpdate { key: Arc::from(key), value: Arc::from(value), version, status }))
 }
 
 fn in_range(version: u64) -> bool {

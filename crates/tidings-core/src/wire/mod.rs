@@ -15,6 +15,7 @@ use crate::digest::Digest;
 
 mod decode;
 mod encode;
+mod encoded_digest;
 mod entry;
 pub mod frame;
 #[rustfmt::skip]
@@ -28,7 +29,8 @@ mod tag;
 pub(crate) use decode::decode_known;
 pub use decode::{DecodeError, Decoded, decode};
 pub use encode::encode;
-pub(crate) use encode::encode_node_id;
+pub(crate) use encode::{Outgoing, encode_node_id, encode_outgoing};
+pub(crate) use encoded_digest::EncodedDigest;
 
 /// One message between two nodes, with what every packet says of its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,37 @@ pub enum Message {
     },
     /// Answers a Syn of another cluster.
     BadCluster,
+}
+
+/// A message by its name alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MessageKind {
+    Syn,
+    SynAck,
+    Ack,
+    BadCluster,
+}
+
+impl MessageKind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            MessageKind::Syn => "Syn",
+            MessageKind::SynAck => "SynAck",
+            MessageKind::Ack => "Ack",
+            MessageKind::BadCluster => "BadCluster",
+        }
+    }
+}
+
+impl Message {
+    pub(crate) fn kind(&self) -> MessageKind {
+        match self {
+            Message::Syn { .. } => MessageKind::Syn,
+            Message::SynAck { .. } => MessageKind::SynAck,
+            Message::Ack { .. } => MessageKind::Ack,
+            Message::BadCluster => MessageKind::BadCluster,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,20 +16,34 @@ pub(super) enum Value<'a> {
     Fixed,
 }
 
-/// The fields of one message, in the order in which they stand there.
+/// Ten times seven bits hold a u64.
+const MAX_VARINT_LEN: usize = 10;
+
+/// Hands the fields of `bytes` to `take`, in the order in which they stand there. Errors call the message by its name in
+/// the schema.
 ///
 /// After an error it ends. Groups, which proto3 no longer has, are an error.
-pub(super) struct Fields<'a> {
+#[inline]
+pub(super) fn read_fields<'a>(
     message: &'static str,
+    bytes: &'a [u8],
+    mut take: impl FnMut(u32, Value<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut fields = Fields { rest: bytes };
+    while !fields.rest.is_empty() {
+        let (tag, value) = fields.field().ok_or(DecodeError::NotProtobuf { message })?;
+        take(tag, value)?;
+    }
+    Ok(())
+}
+
+/// What is not read yet.
+struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    /// The fields of `bytes`; errors call it by `message`, its name in the schema.
-    pub(super) fn of(message: &'static str, bytes: &'a [u8]) -> Fields<'a> {
-        Fields { message, rest: bytes }
-    }
-
+    #[inline(always)]
     fn field(&mut self) -> Option<(u32, Value<'a>)> {
         let key = u32::try_from(self.varint()?).ok()?;
         let value = match key & 7 {
@@ -45,41 +59,36 @@ impl<'a> Fields<'a> {
         (key >> 3 != 0).then_some((key >> 3, value))
     }
 
-    /// Seven bits a byte, the lowest first; at most ten bytes, the last of which can only add one bit.
+    #[inline]
     fn varint(&mut self) -> Option<u64> {
+        // Nearly all are this short: field keys, lengths, small numbers.
+        let (value, rest) = match self.rest {
+            [first @ ..0x80, rest @ ..] => (u64::from(*first), rest),
+            [first, second @ ..0x80, rest @ ..] => (u64::from(*first & 0x7f) | u64::from(*second) << 7, rest),
+            _ => return self.long_varint(),
+        };
+        self.rest = rest;
+        Some(value)
+    }
+
+    /// Seven bits a byte, the lowest first; at most ten bytes, the last of which can only add one bit.
+    fn long_varint(&mut self) -> Option<u64> {
         let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let byte = *self.take(1)?.first()?;
-            if shift == 63 && byte > 1 {
-                return None;
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
+        for (place, &byte) in self.rest.iter().enumerate().take(MAX_VARINT_LEN) {
+            value |= u64::from(byte & 0x7f) << (7 * place);
+            if byte < 0x80 {
+                self.rest = self.rest.get(place + 1..)?;
+                return (place + 1 < MAX_VARINT_LEN || byte <= 1).then_some(value);
             }
         }
         None
     }
 
+    #[inline]
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(len)?;
         self.rest = rest;
         Some(taken)
-    }
-}
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u32, Value<'a>), DecodeError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let field = self.field().ok_or(DecodeError::NotProtobuf { message: self.message });
-        if field.is_err() {
-            self.rest = &[];
-        }
-        Some(field)
     }
 }
 
@@ -90,7 +99,13 @@ mod tests {
     use alloc::vec::Vec;
 
     fn read(bytes: &[u8]) -> Result<Vec<(u32, Value<'_>)>, DecodeError> {
-        Fields::of("PacketPb", bytes).collect()
+        let mut fields = Vec::new();
+        let mut take = |tag, value| {
+            fields.push((tag, value));
+            Ok(())
+        };
+        read_fields("PacketPb", bytes, &mut take)?;
+        Ok(fields)
     }
 
     #[test]
@@ -126,9 +141,7 @@ mod tests {
             &[0x80, 0x80, 0x80, 0x80, 0x10, 0x00],
         ];
         for bytes in cases {
-            let mut fields = Fields::of("PacketPb", bytes);
-            assert_eq!(fields.next(), Some(Err(DecodeError::NotProtobuf { message: "PacketPb" })), "{bytes:?}");
-            assert_eq!(fields.next(), None, "{bytes:?}");
+            assert_eq!(read(bytes), Err(DecodeError::NotProtobuf { message: "PacketPb" }), "{bytes:?}");
         }
     }
 }

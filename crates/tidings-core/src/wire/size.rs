@@ -63,7 +63,7 @@ impl MessageLen {
 }
 
 /// The lengths of a message's parts.
-pub(super) fn message_len_of(message: &Message) -> MessageLen {
+fn message_len_of(message: &Message) -> MessageLen {
     match message {
         Message::Syn { digest } => MessageLen::Syn { digest: digest_len_of(digest) },
         Message::SynAck { digest, delta } => {
@@ -79,7 +79,7 @@ pub(crate) fn digest_len(node_digests_len: usize, partial: bool) -> usize {
     node_digests_len + uint_len(tag::digest::PARTIAL, partial.into())
 }
 
-pub(super) fn digest_len_of(digest: &Digest) -> usize {
+fn digest_len_of(digest: &Digest) -> usize {
     digest_len(digest.entries.iter().map(node_digest_len).sum(), digest.partial)
 }
 
@@ -88,8 +88,8 @@ pub(crate) fn node_digest_len(entry: &NodeDigest) -> usize {
     nested_len(tag::digest::NODE_DIGESTS, node_digest_body_len(entry))
 }
 
-pub(super) fn node_digest_body_len(entry: &NodeDigest) -> usize {
-    nested_len(tag::node_digest::NODE_ID, entry.node_id.encoded().len())
+fn node_digest_body_len(entry: &NodeDigest) -> usize {
+    entry.node_id.encoded_field().len()
         + uint_len(tag::node_digest::HEARTBEAT, entry.heartbeat)
         + uint_len(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version)
         + uint_len(tag::node_digest::MAX_VERSION, entry.max_version)
@@ -111,7 +111,7 @@ pub(crate) fn node_delta_len(header_len: usize, key_values_len: usize) -> usize 
 /// What a node delta holds beside its key-values. It depends on the values of its versions: take it anew when one of
 /// them changes, which costs no more than five additions.
 pub(crate) fn node_delta_header_len(node_delta: &NodeDelta) -> usize {
-    nested_len(tag::node_delta::NODE_ID, node_delta.node_id.encoded().len())
+    node_delta.node_id.encoded_field().len()
         + uint_len(tag::node_delta::FROM_VERSION_EXCLUDED, node_delta.from_version_excluded)
         + uint_len(tag::node_delta::LAST_GC_VERSION, node_delta.last_gc_version)
         + optional_len(tag::node_delta::MAX_VERSION, node_delta.max_version)
@@ -141,6 +141,14 @@ fn key_value_body_len_of(key: &str, value: &str, version: u64, status: ValueStat
         + string_len(tag::key_value::VALUE, value)
         + uint_len(tag::key_value::VERSION, version)
         + uint_len(tag::key_value::STATUS, status_number(status))
+}
+
+/// A node id's body, of its parts.
+pub(super) fn node_id_body_len(name: &str, generation_id: u64, address: &Address, tls_name: &str) -> usize {
+    string_len(tag::node_id::NAME, name)
+        + uint_len(tag::node_id::GENERATION_ID, generation_id)
+        + nested_len(tag::node_id::GOSSIP_ADVERTISE_ADDR, address_body_len(address))
+        + string_len(tag::node_id::TLS_NAME, tls_name)
 }
 
 pub(super) fn address_body_len(address: &Address) -> usize {

@@ -56,7 +56,6 @@ pub(crate) struct Cluster<'a> {
     network: Network,
     program: &'a Program,
     seed: String,
-    started: Instant,
     formed: Option<Instant>,
 }
 
@@ -65,8 +64,7 @@ impl<'a> Cluster<'a> {
     pub(crate) fn start(program: &'a Program, setup: Setup) -> Result<Cluster<'a>> {
         let network = Network::create(setup.hosts, setup.addressing)?;
         let seed = setup.seed.to_owned();
-        let mut cluster =
-            Cluster { agents: BTreeMap::new(), network, program, seed, started: Instant::now(), formed: None };
+        let mut cluster = Cluster { agents: BTreeMap::new(), network, program, seed, formed: None };
         for name in cluster.all_hosts() {
             if setup.seed_is_up || name != setup.seed {
                 cluster.start_agent(&name)?;
@@ -248,7 +246,7 @@ impl<'a> Cluster<'a> {
     /// For how long at most somebody whom nobody hears is not taken for dead. He must have been live since the beginning.
     pub(crate) fn time_to_death(&self) -> Duration {
         let known_for = self.formed.map_or(Duration::ZERO, |formed| formed.elapsed());
-        longest_silence(known_for, self.started.elapsed(), GOSSIP_INTERVAL) + DETECTION_SLACK
+        longest_silence(known_for, GOSSIP_INTERVAL) + DETECTION_SLACK
     }
 
     fn death_of_whom_is_cut_off_now(&self) -> Instant {

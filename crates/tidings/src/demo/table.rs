@@ -148,7 +148,7 @@ mod tests {
             cluster_id: "simple-aiocluster".to_string(),
             gossip_interval: Duration::from_millis(200),
             run_for: Some(Duration::from_secs(20)),
-            detector: "phi above 8 is dead".to_string(),
+            detector: "initial_interval 800ms".to_string(),
             seed: "127.0.0.1:7000".to_string(),
         }
     }
@@ -167,7 +167,7 @@ mod tests {
         let lines = render(&view, &heading(), &[note(1), note(2)], 80, 24);
         let expected = [
             "simple-aiocluster: 2 of 3 live, a round every 200ms, 7.2s of 20s",
-            "detector tuned for the demo: phi above 8 is dead",
+            "detector tuned for the demo: initial_interval 800ms",
             "to join: --seed 127.0.0.1:7000 --cluster-id simple-aiocluster",
             "",
             "MEMBER         STATE     PHI LIVE AT  KEYS VERSION HEARTBEAT     SENT RECEIVED",

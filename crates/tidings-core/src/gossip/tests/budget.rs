@@ -12,7 +12,7 @@ fn crowded(name: &str, count: usize, max_payload_size: usize) -> Gossip {
     let others: Vec<NodeId> = (0..count).map(|number| id(&format!("other{number}"), 1)).collect();
     let sender = id("teller", 1);
     let digest = digest_of(others.iter().map(|other| NodeDigest { max_version: 1, ..entry(other, 1 << 40) }));
-    gossip.hear(at(0), &digest, ours(&sender));
+    hear(&mut gossip, at(0), &digest, ours(&sender));
     for (number, other) in others.iter().enumerate() {
         if number % 2 == usize::from(name == "a") {
             gossip.apply(at(0), &whole(other, vec![set("k", &"x".repeat(number % 90), 1)]), ours(other));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::CertificateNames;
+use crate::stats::PacketCounts;
 use crate::stats::RejectedCounts;
 use crate::wire::DecodeError;
 

@@ -196,7 +196,7 @@ fn a_reset_cut_short_decides_only_up_to_its_end() {
 }
 
 #[test]
-fn in_the_midst_of_a_reset_an_older_copy_that_collected_more_starts_no_other() {
+fn what_a_newer_copy_knew_to_be_gone_stays_gone_whoever_starts_again() {
     let mut replica = Replica::with(&[set("a", "1", 1), set("b", "2", 2)], 2);
     let newer = |claim| Claim { as_of: 64, ..claim };
     assert!(replica.apply(newer(collected(0, 32, 23)), &[set("c", "3", 30)]).reset);
@@ -208,16 +208,25 @@ fn in_the_midst_of_a_reset_an_older_copy_that_collected_more_starts_no_other() {
     replica.apply(older(collected(32, 40, 34)), &[set("d", "4", 40)]);
     assert_eq!((replica.reads().as_str(), replica.versions()), ("c=3@30 d=4@40", (34, 40)));
 
-    // d is as of 50 and c as of 64: who took both could not tell how new they are. A copy as of 60 would bring back what c
-    // knows to be gone.
-    assert!(!replica.state.is_of_one_age());
+    // d is as of 50, so that what was deleted since and collected up to 55 is not known; but of what there was up to 40,
+    // what is missing is gone.
     let between = |claim| Claim { as_of: 60, ..claim };
-    assert!(replica.apply(between(collected(0, 30, 55)), &[set("a", "1", 1)]).ignored);
-    assert_eq!(replica.reads(), "c=3@30 d=4@40");
+    assert!(replica.apply(between(collected(0, 30, 55)), &[set("a", "1", 1), set("c", "3", 30)]).reset);
+    assert_eq!((replica.reads().as_str(), replica.versions()), ("c=3@30 d=4@40", (55, 30)));
+}
 
-    // d is as of 50, so that what was deleted since and collected up to 55 is not known.
-    let applied = replica.apply(Claim { as_of: 70, ..collected(0, 30, 55) }, &[set("c", "3", 30)]);
-    assert!(applied.reset);
+#[test]
+fn a_reset_opens_no_way_back_for_a_value_that_was_overwritten_before_it() {
+    let mut replica = Replica::with(&[set("a", "1", 1), set("b", "2", 4)], 4);
+    // At 29 the owner had b anew, beyond the end of this delta.
+    replica.apply(Claim { as_of: 29, ..whole(4, 16) }, &[set("c", "3", 16)]);
+    replica.apply(Claim { as_of: 29, ..collected(0, 16, 20) }, &[set("a", "1", 1), set("c", "3", 16)]);
+    assert_eq!(replica.told(), ["c=3", "-b"]);
+    // A reset ends after one key, and what goes on from there is a copy as of 28, where b had its first value still.
+    replica.apply(Claim { as_of: 30, ..collected(0, 1, 30) }, &[set("a", "1", 1)]);
+    replica.apply(Claim { as_of: 30, ..collected(1, 4, 28) }, &[set("b", "2", 4)]);
+    assert_eq!((replica.reads().as_str(), replica.versions()), ("a=1@1 c=3@16", (30, 4)));
+    assert!(replica.told().is_empty());
 }
 
 #[test]
@@ -274,9 +283,9 @@ fn a_fading_value_that_its_owner_collected_does_not_come_back_from_an_older_copy
 
 #[test]
 fn a_reset_ends_the_fading_values_at_or_below_the_collected_tombstones() {
-    let mut replica = Replica::with(&[fading("a", "1", 4)], 4);
+    let mut replica = Replica::with(&[set("b", "2", 2), fading("a", "1", 4)], 4);
     replica.apply(Claim { as_of: 20, ..collected(0, 2, 10) }, &[set("b", "2", 2)]);
-    assert_eq!((replica.reads().as_str(), replica.told()), ("b=2@2", vec!["-a".to_string(), "b=2".to_string()]));
+    assert_eq!((replica.reads().as_str(), replica.told()), ("b=2@2", vec!["-a".to_string()]));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidings_sim::{Checks, Fault, FaultKind, Latency, Report, Scenario, Share, Who};
+use tidings_sim::{Checks, Fault, FaultKind, Keep, Latency, Report, Scenario, Share, Who};
 
 /// A simulated cluster of tidings nodes: virtual time, faulty links, and everything from one seed.
 #[derive(Debug, Parser)]
@@ -23,8 +23,12 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Run the scenarios of many seeds, and make the first one that fails smaller.
     Swarm(SwarmArgs),
+    /// Try settings of the failure detector: how soon a crash is noticed, against false alarms.
+    Frontier(FrontierArgs),
     /// Run all scenarios of a folder, and write a page with tables and plots.
     Report(ReportArgs),
+    /// Play what was recorded of one node, and see whether everything comes out as it did.
+    Replay(ReplayArgs),
 }
 
 #[derive(Args, Debug)]
@@ -93,6 +97,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
 
+    /// Record what this node is given, to be played with `replay`.
+    #[arg(long, value_name = "NODE", requires = "record")]
+    pub(crate) record_node: Option<usize>,
+
+    /// Where that is written.
+    #[arg(long, value_name = "FILE", requires = "record_node")]
+    pub(crate) record: Option<PathBuf>,
+
     /// Write the scenario, with all flags in it, to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) save: Option<PathBuf>,
@@ -126,6 +138,34 @@ pub(crate) struct SwarmArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct FrontierArgs {
+    /// The settings, and the clusters to try them in, as TOML. Without it, those behind the defaults:
+    /// crates/tidings-sim/frontier.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) experiment: Option<PathBuf>,
+
+    /// At most so many seeds of each cluster.
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    pub(crate) seeds: u64,
+
+    /// Leave out larger clusters.
+    #[arg(long, value_name = "NODES", default_value_t = usize::MAX, hide_default_value = true)]
+    pub(crate) max_nodes: usize,
+
+    /// How many run at once; without it, as many as the machine has processors.
+    #[arg(long)]
+    pub(crate) jobs: Option<usize>,
+
+    /// Print the experiment and all points as one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Draw detection against false alarms.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct ReportArgs {
     /// The scenarios.
     #[arg(long, value_name = "FOLDER", default_value = "crates/tidings-sim/scenarios")]
@@ -138,6 +178,28 @@ pub(crate) struct ReportArgs {
     /// Only those with this in their file's name.
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// What a driver or `run --record` has written.
+    pub(crate) file: PathBuf,
+
+    /// Show each step: the input, and what came of it.
+    #[arg(long)]
+    pub(crate) verbose: bool,
+
+    /// Show each step from this one on.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: Option<u64>,
+
+    /// Hold the node against the core's invariants after each step.
+    #[arg(long)]
+    pub(crate) invariants: bool,
+
+    /// Go on where outputs differ from those recorded, as after a change of the protocol.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
 }
 
 fn checks(text: &str) -> Result<Checks, String> {
@@ -155,10 +217,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(file) = &args.save {
         fs::write(file, toml::to_string(&scenario)?)?;
     }
-    let report = match args.trace {
-        true => tidings_sim::run_with_trace(&scenario, Box::new(std::io::BufWriter::new(std::io::stdout())))?,
-        false => tidings_sim::run(&scenario)?,
-    };
+    let mut keep = Keep { record: args.record_node, ..Keep::default() };
+    if args.trace {
+        keep.trace = Some(Box::new(std::io::BufWriter::new(std::io::stdout())));
+    }
+    let report = tidings_sim::run_and_keep(&scenario, keep)?;
+    if let (Some(file), Some(node)) = (&args.record, args.record_node) {
+        let recording = report.recording.as_ref();
+        let recording = recording.ok_or_else(|| format!("--record-node {node}: there is no such node"))?;
+        fs::write(file, recording).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     if let Some(file) = &args.plot {
         crate::plot::draw(file, &report)?;
     }

@@ -1,0 +1,53 @@
+//! The bounds that the failure detector's defaults were chosen for; docs/simulation.md has the measurements.
+
+use std::time::Duration;
+
+use tidings_sim::{Checks, Fault, FaultKind, Report, Scenario, Who};
+
+fn run(scenario: &Scenario) -> Report {
+    tidings_sim::run(scenario).unwrap()
+}
+
+/// Three of a hundred nodes crash after `at_s`; nothing else is wrong.
+fn crash(at_s: u64) -> Report {
+    let at = Duration::from_secs(at_s);
+    let fault = Fault {
+        at,
+        who: Who::Nodes(vec![97, 98, 99]),
+        stagger: Duration::ZERO,
+        times: 0,
+        every: Duration::ZERO,
+        kind: FaultKind::Crash { power: false },
+    };
+    run(&Scenario {
+        nodes: 100,
+        duration: at + Duration::from_secs(12),
+        checks: Checks::Off,
+        faults: vec![fault],
+        ..Scenario::default()
+    })
+}
+
+#[test]
+fn a_crash_among_a_hundred_is_noticed_in_time_and_an_early_one_nearly_as_soon() {
+    let (late, early) = (crash(60), crash(10));
+    for report in [&late, &early] {
+        assert_eq!((report.detection_s.count, report.false_positives), (3 * 97, 0));
+    }
+    let (late, early) = (late.detection_s, early.detection_s);
+    assert!(late.median <= 7.0 && late.max <= 8.5, "{late:?}");
+    assert!(early.median <= 1.3 * late.median && early.max <= 1.3 * late.max, "{early:?}, {late:?}");
+}
+
+#[test]
+fn half_of_all_packets_are_lost_and_nobody_is_declared_dead() {
+    for seed in 1..=8 {
+        let mut scenario =
+            Scenario { seed, duration: Duration::from_secs(600), checks: Checks::Off, ..Scenario::default() };
+        scenario.link.loss = 0.5;
+        let report = run(&scenario);
+        let first = report.rounds_to_converge.unwrap_or(f64::INFINITY);
+        assert!(first < 120.0, "seed {seed} did not form a cluster: {first}");
+        assert_eq!(report.false_positives, 0, "seed {seed}");
+    }
+}

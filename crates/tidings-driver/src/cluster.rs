@@ -12,6 +12,7 @@ use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapsho
 use crate::builder::Builder;
 use crate::deadline::by;
 use crate::events::Subscription;
+use crate::history::RecentExchange;
 use crate::report::{LeaveReport, ShutdownReport};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -173,9 +174,15 @@ impl<R: Runtime> Cluster<R> {
         let shared = self.shared();
         ClusterStats {
             core: shared.read(|node, _| *node.stats()),
-            driver: shared.counters.read(u64::try_from(shared.open_exchanges()).unwrap_or(u64::MAX)),
+            driver: shared.driver_stats(),
             events: shared.bus.stats(),
         }
+    }
+
+    /// The exchanges that ended last, 256 at most, the newest last: with whom the node gossiped, and how it went.
+    #[must_use]
+    pub fn recent_exchanges(&self) -> Vec<RecentExchange> {
+        self.shared().history.recent()
     }
 
     /// Replaces the seeds, from the next round on.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Config, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
@@ -64,6 +64,12 @@ impl<R: Runtime> Cluster<R> {
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.shared().id
+    }
+
+    /// The settings that the node was started with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared().read(|node, _| node.config().clone())
     }
 
     /// Where the node listens: a port given as 0 is the real one here.

@@ -41,6 +41,10 @@ pub(crate) struct DemoArgs {
     /// Time between two gossip rounds.
     #[arg(long, default_value = "200ms", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) gossip_interval: Duration,
+
+    /// Serve a page at this loopback address that shows all the nodes in a browser; port 0 lets the system choose.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8080", value_parser = loopback)]
+    pub(crate) http: Option<SocketAddr>,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -133,6 +137,19 @@ mod tests {
             panic!("not a demo")
         };
         assert_eq!((args.nodes, args.run_for, args.plain), (64, Some(Duration::from_millis(60_500)), true));
+    }
+
+    #[test]
+    fn a_demo_serves_its_page_where_it_is_told_or_at_the_usual_port() {
+        let http = |words: &[&str]| match parse(words) {
+            Ok(Command::Demo(args)) => args.http.map(|address| address.to_string()),
+            other => panic!("not a demo: {other:?}"),
+        };
+        assert_eq!(http(&["demo"]), None);
+        assert_eq!(http(&["demo", "--http"]).as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(http(&["demo", "--http", "--plain"]).as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(http(&["demo", "--http", "[::1]:0"]).as_deref(), Some("[::1]:0"));
+        assert!(parse(&["demo", "--http", "0.0.0.0:8080"]).unwrap_err().contains("not a loopback address"));
     }
 
     #[test]

@@ -19,9 +19,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FromEnvError, LevelFilter};
 
 use self::http::ClusterApi;
-use self::http::page::{self, PageNode};
 use crate::cli::AgentArgs;
 use crate::logfmt::Line;
+use crate::page::{self, PageNode};
 use crate::stop::Stop;
 
 /// How long requests that are being answered may hold up the exit.

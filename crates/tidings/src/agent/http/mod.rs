@@ -9,7 +9,6 @@ mod events;
 mod exchanges;
 mod json;
 mod keys;
-pub(crate) mod page;
 mod problem;
 mod stats;
 mod stream;

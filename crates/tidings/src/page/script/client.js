@@ -55,7 +55,7 @@ async function request(path, options = {}) {
   return text ? parse(text) : null;
 }
 
-/** Reads the event stream to its end, and calls `hear({id, kind, data})` for each event and `opened()` once. */
+/** Reads the event stream to its end, and calls `opened()` once and `hear({id, kind, data})` for each event; one without data only tells its id. */
 async function stream(path, lastId, signal, opened, hear) {
   const quiet = new AbortController();
   let timer;
@@ -110,6 +110,6 @@ class Lines {
   #end() {
     const { id, kind, data } = this.#event;
     this.#event = { id: null, kind: "message", data: [] };
-    if (data.length) this.hear({ id, kind, data: parse(data.join("\n")) });
+    if (id || data.length) this.hear({ id, kind, data: data.length ? parse(data.join("\n")) : null });
   }
 }

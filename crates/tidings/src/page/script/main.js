@@ -144,6 +144,8 @@ function exchangesOf(seen) {
     const peer = exchange.peer ?? byAddress.get(exchange.address);
     const isDialled = exchange.direction === "dialled";
     if (peer === undefined || (!isDialled && witnesses.has(peer))) continue;
+    // Neither of these reached anybody.
+    if (exchange.outcome === "skipped" || exchange.outcome === "cancelled") continue;
     const [from, to] = isDialled ? [witness, peer] : [peer, witness];
     told.push({ from, to, went: exchange.outcome === "completed", ago: exchange.ended_ms_ago });
   }
@@ -226,10 +228,9 @@ document.addEventListener("keydown", (event) => {
 setInterval(() => page.failing && showLink(), 1000);
 
 async function start() {
-  for (let tries = 0; ; tries += 1) {
+  for (let tries = 0; !page.nodes.length; tries += 1) {
     try {
       page.nodes = (await request("page.json")).nodes;
-      break;
     } catch (error) {
       byId("alarm").hidden = false;
       tell(byId("alarm"), `The agent does not say what to show (${error.message}). The page goes on trying.`);

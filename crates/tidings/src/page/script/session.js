@@ -14,6 +14,7 @@ class Session {
   #seen = new Map();
   #generations = new Map();
   #lastId = null;
+  #hasHeard = false;
   #wake = () => {};
 
   constructor(node, witnesses, hears) {
@@ -122,8 +123,10 @@ class Session {
 
   #heard(event) {
     if (this.ended) return;
-    const isFirst = this.#lastId === null;
     if (event.id) this.#lastId = event.id;
+    if (!event.data) return;
+    const isFirst = !this.#hasHeard;
+    this.#hasHeard = true;
     // Nothing was missed at the beginning: the state was read just now.
     if (event.kind === "lagged" && isFirst) return;
     this.hears.heard(event);

@@ -33,20 +33,21 @@ function choose(name) {
 }
 
 function showChosen() {
-  keys.show(page.foremost.get(page.chosen), page.seen?.self);
+  if (!page.seen) return;
+  const earlier = page.seen.members.filter(({ name }) => name === page.chosen).length - 1;
+  keys.show(page.foremost.get(page.chosen), { self: page.seen.self, earlier });
 }
 
 const hears = {
   saw(seen) {
     page.seen = seen;
-    const named = Map.groupBy ? Map.groupBy(seen.members, ({ name }) => name) : groupByName(seen.members);
-    page.foremost = new Map([...named].map(([name, generations]) => [name, newest(generations)]));
+    page.foremost = foremostOf(seen.members);
     const shared = { self: seen.self, threshold: seen.stats.phi_threshold };
     const sorted = [...page.foremost.values()].sort((a, b) => collator.compare(a.name, b.name));
     recovered();
     showHead(seen);
     if (!page.foremost.has(page.chosen)) choose(seen.self);
-    members.show(seen.members, shared);
+    members.show(sorted, shared);
     picture.show(sorted, shared);
     picture.exchanged(exchangesOf(seen), page.session.pace);
     byId("picture").setAttribute("aria-label", `${plural(sorted.length, "member")} in a picture: ${counts(sorted)}`);
@@ -88,10 +89,11 @@ const hears = {
   },
 };
 
-function groupByName(all) {
+/** Of each name one: who was restarted is known in several generations for a while. */
+function foremostOf(all) {
   const named = new Map();
   for (const member of all) named.set(member.name, [...(named.get(member.name) ?? []), member]);
-  return named;
+  return new Map([...named].map(([name, generations]) => [name, newest(generations)]));
 }
 
 function recovered() {
@@ -164,6 +166,7 @@ function showFigures({ stats }, list) {
   tell(byId("ramp-top"), String(threshold));
   tell(byId("figure-round"), duration(stats.gossip_interval_ms));
   tell(byId("figure-uptime"), duration(Math.floor(stats.uptime_ms / 1000) * 1000 || 1));
+  phi.least = threshold;
   phi.setLimit(threshold, `dead from ${threshold}`);
   phi.add(now, [highest, page.foremost.get(page.chosen)?.phi ?? null]);
 

@@ -25,19 +25,19 @@ class Members {
     this.#markHead();
   }
 
-  /** All generations of all members. */
+  /** Members of distinct names. */
   show(members, { self, threshold }) {
     this.#members = members;
     this.self = self;
     this.threshold = threshold;
     const gone = new Set(this.#rows.keys());
     for (const member of members) {
-      const id = `${member.generation_id} ${member.name}`;
-      gone.delete(id);
-      if (!this.#rows.has(id)) this.#rows.set(id, new MemberRow(id));
-      this.#rows.get(id).show(member, this);
+      const { name } = member;
+      gone.delete(name);
+      if (!this.#rows.has(name)) this.#rows.set(name, new MemberRow());
+      this.#rows.get(name).show(member, this);
     }
-    for (const id of gone) this.#rows.delete(id);
+    for (const name of gone) this.#rows.delete(name);
     this.#arrange();
   }
 
@@ -135,7 +135,7 @@ class Members {
 }
 
 class MemberRow {
-  constructor(id) {
+  constructor() {
     this.button = make("button");
     this.button.type = "button";
     this.mark_ = make("i", "mark");
@@ -147,7 +147,6 @@ class MemberRow {
     ];
     this.cells = cells;
     this.element = make("tr", "", ...cells);
-    this.element.dataset.id = id;
   }
 
   show(member, { self, threshold }) {

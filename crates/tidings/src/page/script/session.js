@@ -13,6 +13,8 @@ class Session {
   #end = new AbortController();
   #seen = new Map();
   #generations = new Map();
+  /** Who is not live need not be asked. */
+  #absent = new Set();
   #lastId = null;
   #hasHeard = false;
   #wake = () => {};
@@ -72,12 +74,14 @@ class Session {
   }
 
   async #look() {
-    const others = this.witnesses.slice(1).map((node) => this.#exchanges(node).catch(() => []));
+    const others = this.witnesses.slice(1).filter(({ name }) => !this.#absent.has(name)).map((node) => this.#exchanges(node).catch(() => []));
     const [members, stats, exchanges, ...more] = await Promise.all([
       this.request("/v1/members"), this.request("/v1/stats"), this.#exchanges(this.node), ...others,
     ]);
     this.pace = members.members.length > MANY_MEMBERS ? 2 * PACE_MS : PACE_MS;
     this.#noteGenerations(members);
+    this.#absent = new Set(members.members.filter(({ state }) => state !== "live").map(({ name }) => name));
+    for (const { name, state } of members.members) if (state === "live") this.#absent.delete(name);
     return { ...members, stats, exchanges: [...exchanges, ...more.flat()] };
   }
 

@@ -55,12 +55,17 @@ impl Running {
         }
     }
 
+    /// The line that said ready.
+    pub fn ready(&self) -> &str {
+        &self.ready
+    }
+
     /// The lines that it wrote to standard error so far.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Its id, to signal it.
+    /// The process itself, to signal it by its id.
     pub fn child(&self) -> &Child {
         &self.child
     }

@@ -47,7 +47,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, DemoError> {
     let mut nodes = Nodes::start(args.nodes.into(), args.gossip_interval).await.map_err(DemoError::Start)?;
     let web = listener.map(|listener| Web::serve(listener, &nodes.running().collect::<Vec<_>>())).transpose()?;
     let shown = show(&args, start, &mut nodes, web.as_ref(), &mut stop).await;
-    drop(web);
+    if let Some(web) = web {
+        web.stop().await;
+    }
     nodes.shutdown().await;
     match shown {
         Ok(summary) if summary.formed_after.is_some() => Ok(ExitCode::SUCCESS),

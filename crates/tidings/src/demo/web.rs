@@ -1,7 +1,6 @@
 //! The demo's page: one address for all nodes, each with its API under a path of its own.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
@@ -10,17 +9,17 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use tidings_tokio::Cluster;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 use tower_service::Service as _;
 
+use crate::agent::Settings;
+use crate::agent::http::server::Server;
 use crate::agent::http::{self, ClusterApi, Problem};
 use crate::page::{self, PageNode};
 
-/// The server; it ends when this is dropped.
+/// The server and the ways through it.
 pub(crate) struct Web {
-    address: SocketAddr,
     doors: Vec<Door>,
-    server: JoinHandle<io::Result<()>>,
+    server: Server,
 }
 
 /// The way to one node through all its runs. While the node is killed it is shut.
@@ -33,7 +32,6 @@ struct Door {
 impl Web {
     /// Serves these nodes, which run, in the order in which they are to be offered.
     pub(crate) fn serve(listener: TcpListener, nodes: &[&Cluster]) -> io::Result<Web> {
-        let address = listener.local_addr()?;
         let doors: Vec<Door> = nodes.iter().map(|cluster| Door::open_to(cluster)).collect();
         let pages = doors.iter().map(|door| PageNode { name: door.name.to_string(), api: door.path() }).collect();
         let mut router =
@@ -44,13 +42,13 @@ impl Web {
             router = router.nest(&path, Router::new().fallback(async move |request| door.pass(request).await));
         }
         let app = http::access::for_this_machine(router);
-        let server = tokio::spawn(async { axum::serve(listener, app).await });
-        Ok(Web { address, doors, server })
+        let server = Server::start(listener, app, Settings::default().http.patience())?;
+        Ok(Web { doors, server })
     }
 
     /// Where a browser finds the page.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/", self.address)
+        format!("http://{}/", self.server.address)
     }
 
     /// Lets go of a node, which is to be killed: no handle to it stays here.
@@ -63,23 +61,24 @@ impl Web {
     /// Serves a node that was started again.
     pub(crate) fn open(&self, index: usize, cluster: &Cluster) {
         if let Some(door) = self.doors.get(index) {
-            door.set(Some(http::router(ClusterApi::new(cluster.clone(), None))));
+            door.set(Some(router(cluster)));
         }
+    }
+
+    /// Lets go of all nodes and ends the server.
+    pub(crate) async fn stop(self) {
+        self.doors.iter().for_each(|door| door.set(None));
+        self.server.stop().await;
     }
 }
 
-impl Drop for Web {
-    fn drop(&mut self) {
-        self.server.abort();
-        // Connections live on for a moment, and must not keep the nodes.
-        self.doors.iter().for_each(|door| door.set(None));
-    }
+fn router(cluster: &Cluster) -> Router {
+    http::router(ClusterApi::new(cluster.clone(), Settings::default().http.max_streams, None))
 }
 
 impl Door {
     fn open_to(cluster: &Cluster) -> Door {
-        let router = http::router(ClusterApi::new(cluster.clone(), None));
-        Door { name: cluster.id().name().into(), router: Arc::new(RwLock::new(Some(router))) }
+        Door { name: cluster.id().name().into(), router: Arc::new(RwLock::new(Some(router(cluster)))) }
     }
 
     fn path(&self) -> String {

@@ -27,7 +27,7 @@ pub(super) fn hostile(stage: &Stage) -> Result<()> {
     for text in &HOSTILE[..3] {
         ensure!(cells.contains(text), "{text:?} is not shown as it is: {cells}");
     }
-    for seen in ["⟨U+202E⟩", "⟨U+2066⟩", "␀", "␇"] {
+    for seen in ["⟨U+202E⟩", "⟨U+2066⟩", "⟨U+0000⟩", "⟨U+0007⟩"] {
         ensure!(cells.contains(seen), "what cannot be seen is not shown as {seen}: {cells}");
     }
     stayed_text(&tab)?;

@@ -91,7 +91,7 @@ pub(super) fn keyboard(stage: &Stage) -> Result<()> {
     tab.holds("at the first row", "document.activeElement.textContent === 'cache-001'")?;
 
     // Every stop on the way round shows itself, and the parts are all on it.
-    tab.ask("document.activeElement.blur()")?;
+    tab.ask("document.querySelector('.skip').focus()")?;
     let mut stops = Vec::new();
     for _ in 0..60 {
         tab.press([TAB])?;
@@ -111,7 +111,7 @@ pub(super) fn keyboard(stage: &Stage) -> Result<()> {
     tab.until("the first in the picture", &format!("{CHOSEN} === 'cache-001'"))?;
     tab.press([RIGHT, RIGHT, LEFT])?;
     tab.until("one further", &format!("{CHOSEN} === 'cache-002'"))?;
-    tab.until("it is said", "document.getElementById('said').textContent.startsWith('cache-002, live, phi ')")?;
+    tab.until("it is said", "document.getElementById('said').textContent.startsWith('cache-002, dead, phi ')")?;
 
     tab.ask("document.getElementById('show-keys').focus()")?;
     tab.until("a key's event", "!!document.querySelector('#log li[data-kind=key-changed]')")?;

@@ -70,7 +70,7 @@ const hears = {
     page.failing ??= { since: Date.now() };
     page.failing.next = Date.now() + pause;
     const name = brief(page.session.node.name || page.seen?.self || "The agent", 60);
-    const what = error instanceof Refused ? `${name} answers with an error: ${error.message}` : `${name} does not answer.`;
+    const what = error instanceof Refused ? `${name} answers with an error: ${error.message}.` : `${name} does not answer.`;
     const shown = page.seen ? ` What is shown is from ${clock(page.seenAt)}.` : "";
     const alarm = byId("alarm");
     const text = `${what}${shown} The page goes on trying.`;
@@ -130,6 +130,7 @@ function counts(list) {
 }
 
 function pictureNote(many) {
+  if (many === 1) return `Alone so far. Another node joins with --seed ${brief(page.foremost.get(page.seen.self).address)}`;
   const witnesses = page.session.witnesses.length;
   const by = witnesses > 1 ? `${count(witnesses)} nodes` : "this node";
   const rows = picture.isGrid ? `${count(many)} members by name, row by row. ` : "";

@@ -130,14 +130,15 @@ class Picture {
     }));
   }
 
-  /** The observed node is at the top, the others follow clockwise by name. */
+  /** The observed node is at the top (of two at the left), the others follow clockwise by name. */
   #placeInRing(across, down) {
     const { width, height } = this.size;
     const many = this.#members.length;
     const first = this.#members.findIndex((member) => member.name === this.self);
+    const start = many === 2 ? Math.PI : -Math.PI / 2;
     this.#radius = many <= 8 ? 15 : 12;
     this.#places = this.#members.map((_, i) => {
-      const angle = (((i - first + many) % many) / many) * 2 * Math.PI - Math.PI / 2;
+      const angle = (((i - first + many) % many) / many) * 2 * Math.PI + start;
       return { x: width / 2 + across * Math.cos(angle), y: down * Math.sin(angle), angle };
     });
     const heights = this.#places.map(({ y }) => y);
@@ -281,6 +282,11 @@ class Picture {
     while (shown.length > 1 && context.measureText(shown).width > room) {
       shown = `${shown.slice(0, Math.min(shown.length - 2, Math.ceil(shown.length * 0.9)))}…`.replace(/……$/, "…");
     }
+    // Lines may run behind it.
+    context.strokeStyle = this.colours.card;
+    context.lineWidth = 3;
+    context.lineJoin = "round";
+    context.strokeText(shown, x, y);
     context.fillText(shown, x, y);
   }
 

@@ -50,7 +50,6 @@ pub(super) fn members(stage: &Stage) -> Result<()> {
          let runs = 0; for (let x = 1; x < width; x += 1) runs += row[x * 4 + 3] > 0 && row[x * 4 - 1] === 0; \
          return runs === 2; })()",
     )?;
-    tab.until("dots run", "watched.frames.length > 60")?;
     tab.until("phi is known", "+document.querySelector('#rows tr[data-name=two]').cells[2].textContent >= 0")?;
     tab.until("traffic is drawn", "/L/.test(document.querySelector('#traffic path.sent')?.getAttribute('d'))")?;
     let generation = agents[0].member("one")?["generation_id"].to_string();

@@ -189,6 +189,16 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_is_served_is_named_above_the_table() {
+        let heading = Heading { page: Some("http://127.0.0.1:8080/".to_string()), ..heading() };
+        let lines = render(&view(&[State::Live]), &heading, &[], 80, 24);
+        assert_eq!(lines[1].text, "in a browser: http://127.0.0.1:8080/");
+        for height in 0..24 {
+            assert!(render(&view(&[State::Live; 5]), &heading, &[], 80, height).len() <= height);
+        }
+    }
+
+    #[test]
     fn no_size_of_screen_is_overrun() {
         let view = view(&[State::Live; 9]);
         let notes: Vec<Note> = (0..30).map(note).collect();

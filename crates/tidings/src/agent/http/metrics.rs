@@ -20,6 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use tidings_tokio::core::PacketCounts;
 use tidings_tokio::{ClusterStats, Liveness, OutcomeCounts};
 
+use tracing::debug;
+
 use super::Problem;
 use super::api::ClusterApi;
 
@@ -42,7 +44,9 @@ pub(crate) async fn count(State(requests): State<Requests>, request: Request, ne
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_string();
     let known = [Method::GET, Method::PUT, Method::DELETE, Method::POST, Method::HEAD, Method::OPTIONS];
     let method = known.iter().find(|known| *known == request.method()).map_or("other", Method::as_str).to_string();
+    let path = request.uri().path().to_string();
     let response = next.run(request).await;
+    debug!(method, path, status = response.status().as_u16(), "answered");
     let labels = RequestLabels { route, method, status: response.status().as_u16() };
     requests.get_or_create(&labels).inc();
     response
@@ -165,7 +169,8 @@ impl Scrape {
         let phi = self.phi.iter().map(|(name, phi)| ([("member", name.as_str())], *phi));
         out.gauges_f64("member_phi", "Suspicion of the members that are suspected most", phi)?;
         let highest = self.phi.first().map_or(0.0, |(_, phi)| *phi);
-        out.gauges_f64("member_phi_max", "The highest suspicion of any member", [([("", ""); 0], highest)])?;
+        let metric = out.0.encode_descriptor("member_phi_max", "The highest of them", None, MetricType::Gauge)?;
+        ConstGauge::new(highest).encode(metric)?;
         out.gauge("key_values", "Key-values held, of all members", self.key_values)
     }
 
@@ -233,7 +238,8 @@ impl Output<'_> {
     }
 
     fn gauge(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
-        self.gauges(name, help, [([("", ""); 0], count)])
+        let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
     }
 
     fn gauges<L: EncodeLabelSet>(

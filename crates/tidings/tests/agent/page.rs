@@ -25,7 +25,7 @@ fn the_page_is_one_document_whose_policy_lets_its_own_script_run_and_no_other() 
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(policy.contains("require-trusted-types-for 'script'; trusted-types 'none'"), "{policy}");
     for tag in ["<script", "<style"] {
-        let with_nonce = document.split(tag).skip(1).filter(|rest| rest.starts_with(|c| c == ' ' || c == '>'));
+        let with_nonce = document.split(tag).skip(1).filter(|rest| rest.starts_with([' ', '>']));
         let with_nonce: Vec<bool> =
             with_nonce.map(|rest| rest.split('>').next().unwrap().contains(&format!("nonce=\"{nonce}\""))).collect();
         assert_eq!(with_nonce, [true], "{tag}");

@@ -5,6 +5,7 @@ mod cli;
 mod demo;
 mod logfmt;
 mod members;
+mod page;
 mod stop;
 
 use std::error::Error;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use tidings_tokio::Address;
 
+use crate::commands::AgentCommand;
+
 /// Cluster membership by gossip: who is here, who is alive, and what each one says about itself.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version, about)]
@@ -20,6 +22,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run one cluster member, with an HTTP API on the loopback interface.
     Agent(AgentArgs),
+    #[command(flatten)]
+    Talk(AgentCommand),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -115,7 +119,7 @@ mod tests {
     fn agent(words: &[&str]) -> Result<AgentArgs, String> {
         match parse(&[&["agent", "--name", "a"], words].concat())? {
             Command::Agent(args) => Ok(args),
-            Command::Demo(_) => Err("a demo".to_string()),
+            other => Err(format!("{other:?}")),
         }
     }
 

@@ -131,7 +131,7 @@ mod tests {
         let whole = lines(None);
         assert_eq!(lines(Some(50)), whole);
         let narrow = lines(Some(40));
-        assert_eq!(narrow[2], "名前        a longer value…  1234567890");
+        assert_eq!(narrow[2], "名前        a longer value …  1234567890");
         assert!(narrow.iter().all(|line| width(line) <= 40), "{narrow:#?}");
         // Numbers are never cut, nor texts to nothing: then the lines are too long.
         assert_eq!(lines(Some(5))[2], "名前      a longe…  1234567890");

@@ -175,7 +175,7 @@ mod tests {
         let cases = [
             (
                 event("member-live", r#"{"name":"two","generation_id":7,"address":"h:1","at_ms":1795298149057}"#),
-                "2026-11-21T22:35:49.057Z  member-live      two  h:1, generation 7",
+                "2026-11-21T21:55:49.057Z  member-live      two  h:1, generation 7",
             ),
             (
                 event(

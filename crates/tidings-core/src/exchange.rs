@@ -88,6 +88,8 @@ struct Exchange {
     accepted_from: Option<IpAddr>,
     /// It was dialled to say goodbye.
     tells_farewell: bool,
+    /// Who speaks on it, once it has.
+    peer: Option<NodeId>,
 }
 
 /// What an exchange was when it was closed.
@@ -109,7 +111,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     /// Opens an exchange by dialling `to`.
     pub(crate) fn dial(&mut self, to: Address, tells_farewell: bool) -> ExchangeId {
-        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell })
+        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell, peer: None })
     }
 
     /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
@@ -120,7 +122,8 @@ impl Exchanges {
         }
         self.accepted += 1;
         self.accepted_by_ip.insert(from, from_this_ip + 1);
-        Some(self.insert(Exchange { stage: Stage::Syn, accepted_from: Some(from), tells_farewell: false }))
+        let exchange = Exchange { stage: Stage::Syn, accepted_from: Some(from), tells_farewell: false, peer: None };
+        Some(self.insert(exchange))
     }
 
     fn insert(&mut self, exchange: Exchange) -> ExchangeId {
@@ -165,6 +168,19 @@ impl Exchanges {
         if let Some(exchange) = self.open.get_mut(&id) {
             exchange.stage = stage;
         }
+    }
+
+    /// The peer has said who it is.
+    pub(crate) fn introduce(&mut self, via: Via, peer: &NodeId) {
+        let (Via::Dialled(id) | Via::Accepted(id)) = via;
+        if let Some(exchange) = self.open.get_mut(&id) {
+            exchange.peer = Some(peer.clone());
+        }
+    }
+
+    /// Who speaks on an open exchange, if it has said so.
+    pub(crate) fn peer(&self, id: ExchangeId) -> Option<&NodeId> {
+        self.open.get(&id)?.peer.as_ref()
     }
 
     /// Forgets an exchange and gives what it was.
@@ -220,8 +236,11 @@ mod tests {
         let accepted = exchanges.accept(A, 9, 9).unwrap();
         assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn)));
         let from = crate::testing::id("a", 1);
+        exchanges.introduce(Via::Accepted(accepted), &from);
+        assert_eq!(exchanges.peer(accepted), Some(&from));
         exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
         let closed = exchanges.close(accepted).unwrap();
+        assert_eq!(exchanges.peer(accepted), None);
         assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false }));
 
         let dialled = exchanges.dial(Address::new("h", 1), true);

@@ -153,7 +153,7 @@ fn what_is_wrong_is_told_with_the_way_out() {
     agent.call("PUT", "/v1/keys/big", &[b'x'; 65_508]).is_problem(413, "one gossip packet");
     agent.call("DELETE", "/v1/keys/none", b"").is_problem(404, "no key \"none\"");
     agent.call("GET", "/v1/nodes/none/keys", b"").is_problem(404, "/v1/members");
-    agent.call("GET", "/v2/members", b"").is_problem(404, "/v1/members");
+    agent.call("GET", "/v2/members", b"").is_problem(404, "/v1/openapi.json");
     agent.call("POST", "/v1/members", b"").is_problem(405, "another method");
     let url = format!("http://{}/v1/members", field(&agent.ready, "http"));
     call("GET", &url, "evil.example", b"").is_problem(421, "evil.example");

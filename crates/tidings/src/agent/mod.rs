@@ -1,23 +1,25 @@
 //! `tidings agent`: one cluster member, with an HTTP API for programs on the same machine.
 
-mod http;
-mod json;
-mod problem;
+pub(crate) mod http;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_tokio::{Address, Cluster, StartError};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{FromEnvError, LevelFilter};
 
+use self::http::ClusterApi;
+use self::http::page::{self, PageNode};
 use crate::cli::AgentArgs;
 use crate::logfmt::Line;
 use crate::stop::Stop;
@@ -35,10 +37,16 @@ pub(crate) async fn run(args: AgentArgs) -> Result<ExitCode, AgentError> {
         None => None,
     };
     let cluster = builder(&args).start().await.map_err(AgentError::Start)?;
-    let http = listener.map(|listener| Http::serve(listener, cluster.clone())).transpose()?;
+    let leave = Arc::new(Notify::new());
+    let api = ClusterApi::new(cluster.clone(), Some(Arc::clone(&leave)));
+    let http = listener.map(|listener| Http::serve(listener, api.clone())).transpose()?;
     announce(&cluster, http.as_ref().map(|http| http.address))?;
 
-    stop.asked().await;
+    tokio::select! {
+        () = stop.asked() => {}
+        () = leave.notified() => info!("asked to leave over HTTP"),
+    }
+    api.set_leaving();
     info!("leaving; a second signal ends this at once");
     tokio::select! {
         report = cluster.leave() => {
@@ -113,10 +121,12 @@ struct Http {
 }
 
 impl Http {
-    fn serve(listener: TcpListener, cluster: Cluster) -> Result<Http, AgentError> {
+    fn serve(listener: TcpListener, api: ClusterApi) -> Result<Http, AgentError> {
         let address = listener.local_addr().map_err(AgentError::Output)?;
         let (stop, stopped) = oneshot::channel();
-        let server = axum::serve(listener, http::router(cluster)).with_graceful_shutdown(async {
+        let page = PageNode { name: api.cluster.id().name().to_owned(), api: String::new() };
+        let app = http::access::for_this_machine(http::router(api).merge(page::router(vec![page])));
+        let server = axum::serve(listener, app).with_graceful_shutdown(async {
             let _ = stopped.await;
         });
         Ok(Http { address, stop, task: tokio::spawn(async { server.await }) })

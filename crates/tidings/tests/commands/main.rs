@@ -4,7 +4,9 @@
 
 mod fake;
 #[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other suites use the rest")]
 mod support;
 mod tidings;
 mod unreachable;
 mod watch;
+mod with_agents;

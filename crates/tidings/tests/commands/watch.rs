@@ -1,41 +1,62 @@
 //! `tidings watch` when connections do not last.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 use serde_json::{Value, json};
 
 use crate::fake::{Fake, Then, answer, events, members};
+use crate::support::DEADLINE;
 use crate::tidings::{command, tidings};
 
-/// A running `tidings watch --json`, killed in the end.
-struct Watch {
+/// A running `tidings watch`, killed in the end.
+pub(crate) struct Watch {
     child: Child,
-    out: BufReader<ChildStdout>,
+    lines: Receiver<String>,
 }
 
 impl Watch {
-    fn start(fake: &Fake, more: &[&str]) -> Watch {
-        let url = fake.url();
-        let mut command = command(&[&["watch", "--json", "--api", &url], more].concat());
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        Watch { child, out }
+    /// With `--json`.
+    pub(crate) fn start(api: &str, more: &[&str]) -> Watch {
+        let mut command = command(&[&["watch", "--json", "--api", api], more].concat());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Watch::of(command.spawn().unwrap())
     }
 
-    fn line(&mut self) -> Value {
-        let mut line = String::new();
-        self.out.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
+    pub(crate) fn of(mut child: Child) -> Watch {
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Watch { child, lines }
+    }
+
+    pub(crate) fn line(&mut self) -> Value {
+        serde_json::from_str(&self.lines.recv_timeout(DEADLINE).unwrap()).unwrap()
+    }
+
+    pub(crate) fn line_if_any(&mut self) -> Option<Value> {
+        self.text_if_any().map(|line| serde_json::from_str(&line).unwrap())
+    }
+
+    pub(crate) fn text_if_any(&mut self) -> Option<String> {
+        self.lines.try_recv().ok()
     }
 
     /// Ends it, and gives what it said on stderr.
-    fn end(mut self) -> String {
+    pub(crate) fn end(mut self) -> String {
         self.child.kill().unwrap();
-        self.child.wait().unwrap();
         let mut err = String::new();
         self.child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
         err
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -61,7 +82,7 @@ fn a_lost_connection_is_made_again_and_goes_on_where_it_was() {
         (events(&format!("id: 7-50\n\n{}", event("7-51", "three"))), Then::Close),
         (events("id: 8-9\nevent: lagged\ndata: {\"missed\":null,\"sequence\":9}\n\n"), Then::Hold),
     ]);
-    let mut watch = Watch::start(&fake, &["--member", "a b", "--key-prefix", "x/"]);
+    let mut watch = Watch::start(&fake.url(), &["--member", "a b", "--key-prefix", "x/"]);
     let path = "/v1/events?member=a%20b&key_prefix=x%2F";
     assert_eq!(watch.line(), json!({"event": "member-live", "id": "7-42", "name": "two", "at_ms": 1}));
     assert_eq!(watch.line(), json!({"event": "member-live", "id": "7-51", "name": "three", "at_ms": 1}));

@@ -2,6 +2,12 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::channel;
+use std::thread;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::DEADLINE;
 
 /// What it printed, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +33,14 @@ pub(crate) fn with_input(mut command: Command, input: &[u8]) -> Ended {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Who reads no input may have ended already.
     let _ = child.stdin.take().unwrap().write_all(input);
-    let output = child.wait_with_output().unwrap();
+    let pid = Pid::from_child(&child);
+    let (sender, ended) = channel();
+    thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = ended.recv_timeout(DEADLINE) else {
+        let _ = kill_process(pid, Signal::KILL);
+        panic!("it did not end within {DEADLINE:?}: {command:?}");
+    };
+    let output = output.unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     Ended { code: output.status.code(), out, err }
 }

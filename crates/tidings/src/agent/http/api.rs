@@ -9,9 +9,7 @@ use tidings_tokio::Cluster;
 use tokio::sync::{Notify, Semaphore};
 
 use super::events::EventLog;
-
-/// The most event streams that one node serves at once.
-pub(crate) const MAX_STREAMS: usize = 1_024;
+use super::metrics::Requests;
 
 /// One node behind the API. Clones are the same; the last one that is dropped lets the node go.
 #[derive(Clone)]
@@ -23,18 +21,22 @@ pub(crate) struct Inner {
     pub(crate) events: Arc<EventLog>,
     /// One permit for each further event stream.
     pub(crate) streams: Arc<Semaphore>,
+    pub(crate) max_streams: usize,
+    pub(crate) requests: Requests,
     leave: Option<Arc<Notify>>,
     leaving: AtomicBool,
 }
 
 impl ClusterApi {
-    /// Serves this node; call it on the runtime. `POST /v1/leave` notifies `leave`, whose listener does it; without one
+    /// Serves this node, with at most `max_streams` event streams at once; call it on the runtime. `POST /v1/leave` notifies `leave`, whose listener does it; without one
     /// the request is refused.
-    pub(crate) fn new(cluster: Cluster, leave: Option<Arc<Notify>>) -> ClusterApi {
+    pub(crate) fn new(cluster: Cluster, max_streams: usize, leave: Option<Arc<Notify>>) -> ClusterApi {
         ClusterApi(Arc::new(Inner {
             started: Instant::now(),
             events: EventLog::follow(&cluster),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            streams: Arc::new(Semaphore::new(max_streams)),
+            max_streams,
+            requests: Requests::default(),
             leave,
             leaving: AtomicBool::new(false),
             cluster,
@@ -48,6 +50,16 @@ impl ClusterApi {
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::SeqCst) || !self.cluster.is_running()
+    }
+
+    /// Whether the node runs, or is on its way to an orderly end.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst) || self.cluster.is_running()
+    }
+
+    /// The event streams that are open now.
+    pub(crate) fn streams_open(&self) -> u64 {
+        self.max_streams.saturating_sub(self.streams.available_permits()) as u64
     }
 
     /// Asks for the end. False: nobody here can do it.

@@ -1,6 +1,7 @@
 //! The last events, each rendered once for all the streams that send it.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,6 +23,8 @@ const CHUNK_BYTES: usize = 32 << 10;
 pub(crate) struct EventLog {
     generation_id: u64,
     ring: Mutex<Ring>,
+    /// Events that were gone when a stream came to them, summed over streams.
+    pub(crate) missed: AtomicU64,
     /// Changes whenever there is more to read.
     news: watch::Sender<()>,
 }
@@ -97,7 +100,7 @@ impl EventLog {
 
     fn new(generation_id: u64, sequence: u64) -> EventLog {
         let ring = Ring { entries: VecDeque::new(), bytes: 0, floor: sequence, last: sequence, ended: false };
-        EventLog { generation_id, ring: Mutex::new(ring), news: watch::Sender::new(()) }
+        EventLog { generation_id, ring: Mutex::new(ring), missed: AtomicU64::new(0), news: watch::Sender::new(()) }
     }
 
     /// Tells when there is more to read.

@@ -29,7 +29,7 @@ struct ExchangeJson<'a> {
     direction: &'static str,
     outcome: &'static str,
     ended_ms_ago: u128,
-    duration_ms: u128,
+    duration_ms: f64,
     sent: u64,
     received: u64,
 }
@@ -57,7 +57,7 @@ pub(crate) async fn exchanges(
                 direction: direction(exchange.direction),
                 outcome: outcome(exchange),
                 ended_ms_ago: now.saturating_duration_since(exchange.ended).as_millis(),
-                duration_ms: exchange.duration.as_millis(),
+                duration_ms: (exchange.duration.as_secs_f64() * 1e6).round() / 1e3,
                 sent: exchange.bytes_sent,
                 received: exchange.bytes_received,
             }

@@ -9,14 +9,18 @@ mod events;
 mod exchanges;
 mod json;
 mod keys;
+mod metrics;
 pub(crate) mod page;
 mod problem;
+pub(crate) mod server;
 mod stats;
 mod stream;
+mod token;
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -25,13 +29,15 @@ use serde_json::json;
 pub(crate) use self::api::ClusterApi;
 use self::json::ValueJson;
 pub(crate) use self::problem::Problem;
+pub(crate) use self::token::Token;
 use crate::members::foremost;
 
 /// The largest body that is read, in bytes. What the node takes is a little less: key and value have to fit a packet.
 const MAX_BODY_BYTES: usize = 65_507;
 
-/// Everything under `/v1`, and `/healthz`.
+/// Everything under `/v1`, `/healthz` and `/metrics`.
 pub(crate) fn router(api: ClusterApi) -> Router {
+    let requests = api.requests.clone();
     let own_key = put(keys::set).delete(keys::delete);
     Router::new()
         .route("/v1/members", get(members))
@@ -45,10 +51,13 @@ pub(crate) fn router(api: ClusterApi) -> Router {
         .route("/v1/exchanges", get(exchanges::exchanges))
         .route("/v1/stats", get(stats::stats))
         .route("/v1/leave", post(leave))
+        .route("/v1/openapi.json", get(openapi))
         .route("/healthz", get(health))
+        .route("/metrics", get(metrics::metrics))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(requests, metrics::count))
         .with_state(api)
 }
 
@@ -92,6 +101,11 @@ async fn node_key(
             Err(Problem::new(StatusCode::NOT_FOUND, "unknown-key", detail))
         }
     }
+}
+
+/// What this API is, for programs.
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], include_str!("../openapi.json")).into_response()
 }
 
 async fn leave(State(api): State<ClusterApi>) -> Result<Response, Problem> {

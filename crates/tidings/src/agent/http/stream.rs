@@ -1,6 +1,7 @@
 //! `GET /v1/events`: server-sent events.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -13,7 +14,7 @@ use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::timeout;
 
-use super::api::{ClusterApi, MAX_STREAMS};
+use super::api::ClusterApi;
 use super::events::{EventLog, Filter, Read, Start};
 use super::problem::Problem;
 
@@ -41,7 +42,8 @@ pub(crate) async fn events(
     let newest = api.cluster.stats().core.events;
     let start = api.events.start(seen, newest).ok_or_else(|| bad_id(seen.unwrap_or_default()))?;
     let Ok(permit) = Arc::clone(&api.streams).try_acquire_owned() else {
-        let detail = format!("this node has {MAX_STREAMS} event streams open, and serves no more; close one, or wait");
+        let detail =
+            format!("this node has {} event streams open, and serves no more; close one, or wait", api.max_streams);
         let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", detail);
         return Err(problem.header("retry-after", "5"));
     };
@@ -106,6 +108,7 @@ impl Reader {
                 }
                 Read::Lagged { missed, sequence } => {
                     self.sequence = sequence;
+                    self.log.missed.fetch_add(missed, Ordering::Relaxed);
                     return Some(self.log.lagged(Some(missed), sequence));
                 }
                 Read::Nothing => match timeout(ALIVE_EVERY, self.news.changed()).await {

@@ -35,7 +35,8 @@ impl Client {
     pub(crate) fn new(args: &ApiArgs) -> Result<Client, CommandError> {
         let authorization = match &args.token_file {
             Some(path) => Some(token_in(path)?),
-            None => match std::env::var_os(TOKEN_VARIABLE) {
+            // A variable that is set to nothing is a template that was not filled in, as for the agent.
+            None => match std::env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
                 Some(token) => Some(token.to_str().and_then(bearer).ok_or(CommandError::TokenVariable)?),
                 None => None,
             },
@@ -179,10 +180,11 @@ fn with_cause(error: &dyn std::error::Error) -> String {
 fn token_in(path: &Path) -> Result<HeaderValue, CommandError> {
     let refuse = |problem: String| CommandError::TokenFile { path: path.to_owned(), problem };
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    bearer(text.trim_end()).ok_or_else(|| refuse("that is not a token".into()))
+    bearer(&text).ok_or_else(|| refuse("that is not a token".into()))
 }
 
 fn bearer(token: &str) -> Option<HeaderValue> {
+    let token = token.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
     }
@@ -205,8 +207,10 @@ mod tests {
 
     #[test]
     fn a_token_is_one_visible_word() {
-        assert_eq!(bearer("abc").unwrap().to_str().unwrap(), "Bearer abc");
-        for bad in ["", "a b", "a\nb", "ü"] {
+        for good in ["abc", " abc\n"] {
+            assert_eq!(bearer(good).unwrap().to_str().unwrap(), "Bearer abc");
+        }
+        for bad in ["", " \n", "a b", "a\nb", "ü"] {
             assert_eq!(bearer(bad), None, "{bad:?}");
         }
     }

@@ -123,6 +123,26 @@ fn what_the_agent_refuses_is_told_and_exits_with_1() {
 }
 
 #[test]
+fn an_agent_with_a_token_is_asked_with_it() {
+    let file = std::env::temp_dir().join(format!("tidings-token-of-an-agent-{}", std::process::id()));
+    let token = "0123456789abcdef";
+    std::fs::write(&file, format!("{token}\n")).unwrap();
+    let path = file.to_str().unwrap();
+    let one = Agent::start("one", &["--http-token-file", path]);
+    one.run(&["members"]).failed(1, &["401 missing-token", "--token-file", "TIDINGS_HTTP_TOKEN"]);
+    assert!(one.run(&["members", "--token-file", path]).done().contains("1 live"));
+    let with_variable = |token: &str| {
+        let mut command = command(&["members", "--api", &one.api]);
+        command.env("TIDINGS_HTTP_TOKEN", token);
+        with_input(command, b"")
+    };
+    assert!(with_variable(token).done().contains("1 live"));
+    with_variable("fedcba9876543210").failed(1, &["401 wrong-token", "--token-file"]);
+    with_variable("").failed(1, &["401 missing-token"]);
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[test]
 fn watch_prints_what_happens_and_nothing_else() {
     let one = Agent::start("one", &["--set", "before=1"]);
     let mut watch = Watch::start(&one.api, &["--key-prefix", "a/", "--member", "one"]);

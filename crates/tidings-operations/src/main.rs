@@ -1,0 +1,2 @@
+//! Checks that need programs of others: systemd's and Prometheus'.
+fn main() {}

@@ -12,9 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-fn command(args: &[&str]) -> Command {
+fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What the user of the tests has set is not for what they test.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDINGS_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET").envs(env.iter().copied());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -34,7 +39,12 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(args: &[&str]) -> Running {
-        let mut child = command(args).spawn().unwrap();
+        Running::start_with(args, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(args: &[&str], env: &[(&str, &str)]) -> Running {
+        let mut child = command(args, env).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
@@ -62,6 +72,16 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end that a signal makes.
+    pub(crate) fn wait_after(&mut self, signal: Signal) -> ExitStatus {
+        self.signal(signal);
+        self.wait().0
     }
 
     /// Waits for the end by itself; gives the rest of its output too.

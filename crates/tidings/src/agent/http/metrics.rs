@@ -165,7 +165,8 @@ impl Scrape {
         let phi = self.phi.iter().map(|(name, phi)| ([("member", name.as_str())], *phi));
         out.gauges_f64("member_phi", "Suspicion of the members that are suspected most", phi)?;
         let highest = self.phi.first().map_or(0.0, |(_, phi)| *phi);
-        out.gauges_f64("member_phi_max", "The highest suspicion of any member", [([("", ""); 0], highest)])?;
+        let metric = out.0.encode_descriptor("member_phi_max", "The highest of them", None, MetricType::Gauge)?;
+        ConstGauge::new(highest).encode(metric)?;
         out.gauge("key_values", "Key-values held, of all members", self.key_values)
     }
 
@@ -233,7 +234,8 @@ impl Output<'_> {
     }
 
     fn gauge(&mut self, name: &str, help: &str, count: u64) -> fmt::Result {
-        self.gauges(name, help, [([("", ""); 0], count)])
+        let gauge = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        gauge.encode(self.0.encode_descriptor(name, help, None, MetricType::Gauge)?)
     }
 
     fn gauges<L: EncodeLabelSet>(

@@ -106,6 +106,15 @@ pub struct EventStats {
     pub keys_changed: u64,
 }
 
+impl OutcomeCounts {
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let OutcomeCounts { completed, rejected, refused, skipped, timed_out, failed, tls_refused, cancelled } = *self;
+        completed + rejected + refused + skipped + timed_out + failed + tls_refused + cancelled
+    }
+}
+
 /// One counter that tasks share.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);

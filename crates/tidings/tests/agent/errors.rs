@@ -83,7 +83,7 @@ fn what_is_no_request_is_refused_and_hurts_nobody() {
     let cases = [
         (format!("GET /v1/members HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"), 431),
         (format!("GET /v1/members HTTP/1.1\r\nhost: localhost\r\nx: {long}\r\n\r\n"), 431),
-        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 414),
+        (format!("GET /{long} HTTP/1.1\r\nhost: localhost\r\n\r\n"), 431),
         ("GET /v1/members\r\n\r\n".to_string(), 400),
         ("\u{16}\u{3}\u{1}\u{2}".to_string() + "\r\n\r\n", 400),
         ("PUT /v1/keys/k HTTP/1.1\r\nhost: localhost\r\ncontent-length: x\r\n\r\n".to_string(), 400),

@@ -11,7 +11,7 @@ use crate::support::eventually;
 /// Resident memory of the agent, in kB.
 #[cfg(target_os = "linux")]
 fn memory_kb(agent: &Agent) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.process.id())).unwrap();
+    let status = std::fs::read_to_string(format!("/proc/{}/status", agent.process.child.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

@@ -32,7 +32,7 @@ pub(crate) fn run(args: &[&str]) -> (Option<i32>, String, String) {
 
 /// A running `tidings`; killed when dropped.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<String>,
     log: Option<thread::JoinHandle<String>>,
 }
@@ -72,16 +72,6 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for the end that a signal makes.
-    pub(crate) fn wait_after(&mut self, signal: Signal) -> ExitStatus {
-        self.signal(signal);
-        self.wait().0
     }
 
     /// Waits for the end by itself; gives the rest of its output too.

@@ -123,7 +123,9 @@ fn the_file_in_the_kubernetes_manifest_is_taken() {
     std::fs::write(&file, text).unwrap();
     let out = printed(&file, &["--name=tidings-0", "--advertise=10.0.0.7:7000"]);
     std::fs::remove_file(&file).unwrap();
-    for setting in ["tidings:7000", "10.0.0.7:7000", "0.0.0.0:8000", "/etc/tidings-token/token", "format = \"json\""] {
+    for setting in
+        ["tidings:7000", "10.0.0.7:7000", "0.0.0.0:8000", "/etc/tidings-token/token", "format = \"json\"", "67108864"]
+    {
         assert!(out.contains(setting), "{setting}: {out}");
     }
 }

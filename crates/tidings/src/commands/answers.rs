@@ -38,9 +38,22 @@ pub(crate) struct Value {
 }
 
 impl<K> Members<K> {
-    /// The agent's own node. Of its name there may be earlier runs.
+    /// The agent's own node.
     pub(crate) fn own(&self) -> Option<&Member<K>> {
-        let own = self.members.iter().filter(|member| member.name == self.self_name);
-        own.max_by_key(|member| (member.state == "live", member.generation_id))
+        self.foremost().into_iter().find(|member| member.name == self.self_name)
+    }
+
+    /// Of each name the live run, else the newest. A node that was restarted is there with its former runs for a day,
+    /// by default.
+    pub(crate) fn foremost(&self) -> Vec<&Member<K>> {
+        let mut foremost: BTreeMap<&str, &Member<K>> = BTreeMap::new();
+        let rank = |member: &Member<K>| (member.state == "live", member.generation_id);
+        for member in &self.members {
+            let held = foremost.entry(&member.name).or_insert(member);
+            if rank(member) > rank(held) {
+                *held = member;
+            }
+        }
+        foremost.into_values().collect()
     }
 }

@@ -11,7 +11,13 @@ use super::address::ApiAddress;
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AgentCommand {
     /// Show who is in the cluster, as the agent sees it.
-    Members(ApiArgs),
+    Members {
+        /// Show former runs of nodes that were restarted, too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
     /// Show all key-values, or those of one node.
     State {
         /// Only this node.

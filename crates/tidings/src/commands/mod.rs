@@ -40,7 +40,7 @@ pub(crate) async fn run(command: AgentCommand) -> ExitCode {
 
 async fn carry_out(command: AgentCommand) -> Result<(), CommandError> {
     match command {
-        AgentCommand::Members(api) => members::members(&api).await,
+        AgentCommand::Members { all, api } => members::members(all, &api).await,
         AgentCommand::State { node, api } => members::state(node.as_deref(), &api).await,
         AgentCommand::Get { node, key, api } => keys::get(node.as_deref(), &key, &api).await,
         AgentCommand::Set { key, value, ttl, api } => keys::set(&key, value, ttl, &api).await,

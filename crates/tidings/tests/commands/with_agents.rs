@@ -205,6 +205,21 @@ fn watch_tells_people_in_a_line() {
 }
 
 #[test]
+fn a_node_that_was_restarted_is_shown_once() {
+    let stays = Agent::start("stays", &[]);
+    let goes = Agent::joining("goes", &stays);
+    stays.waits_for("goes", "live");
+    drop(goes);
+    let _back = Agent::joining("goes", &stays);
+    eventually("both runs", || (stays.json(&["members"])["members"].as_array().unwrap().len() == 3).then_some(()));
+    stays.waits_for("goes", "live");
+    let lines = |args: &[&str]| stays.run(args).done().lines().map(str::to_string).collect::<Vec<_>>();
+    let members = lines(&["members"]);
+    assert!(members[0].ends_with("2 live, 0 dead, 0 left; and a former run (--all shows them)"), "{members:#?}");
+    assert_eq!((members.len(), lines(&["members", "--all"]).len()), (4, 5), "{members:#?}");
+}
+
+#[test]
 fn leave_ends_the_agent_and_the_others_see_that_it_left() {
     let stays = Agent::start("stays", &[]);
     let mut goes = Agent::joining("goes", &stays);

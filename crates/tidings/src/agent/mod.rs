@@ -55,6 +55,9 @@ async fn run_with(args: &AgentArgs) -> Result<ExitCode, AgentError> {
     loaded.check(token.is_some())?;
     let settings = &loaded.settings;
     log::start(&settings.log)?;
+    for (variable, meant) in Loaded::slips(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())) {
+        warn!("the variable {variable} is no setting and has no effect; did you mean {meant}?");
+    }
     let mut stop = Stop::listen().map_err(AgentError::Signals)?;
     // Before the cluster hears of this node, so that a taken port leaves no trace there.
     let listener = match settings.http.listen {

@@ -69,7 +69,7 @@ pub(crate) struct WatchArgs {
     #[arg(long, value_name = "NODE")]
     pub(crate) member: Option<String>,
 
-    /// Only changes of keys that begin with this.
+    /// Of changes of keys only those of keys that begin with this.
     #[arg(long, value_name = "PREFIX")]
     pub(crate) key_prefix: Option<String>,
 

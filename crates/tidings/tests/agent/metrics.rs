@@ -126,6 +126,12 @@ fn what_is_counted_is_told_as_openmetrics() {
         assert_eq!(value(&samples, never.0, never.1), 0.0, "{never:?}");
     }
     assert!(value(&samples, "tidings_member_phi_max", &[]) >= 0.0);
+
+    let readme = include_str!("../../README.md");
+    let documented: BTreeSet<&str> =
+        readme.lines().filter_map(|line| line.strip_prefix("| `tidings_")?.split('`').next()).collect();
+    let told: BTreeSet<&str> = samples.keys().map(|name| name.trim_start_matches("tidings_")).collect();
+    assert_eq!(documented, told, "the README's table");
 }
 
 #[test]

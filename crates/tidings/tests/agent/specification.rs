@@ -82,6 +82,13 @@ fn the_document_is_sound() {
             assert!(resolved(response)["content"].is_object(), "{response}");
         }
     }
+    let readme = include_str!("../../README.md");
+    for (path, operations) in paths {
+        for method in operations.as_object().unwrap().keys() {
+            let row = format!("| `{} {path}` |", method.to_uppercase());
+            assert!(readme.contains(&row), "{row} is not in the README");
+        }
+    }
     let count = ids.len();
     ids.sort_unstable();
     ids.dedup();

@@ -20,6 +20,12 @@ pub(crate) use self::print::print;
 pub(crate) use self::settings::{HttpSettings, LogFormat, LogSettings, Settings};
 use self::table::{SETTINGS, Setting};
 
+/// What else has a meaning; the last is for the commands that call an agent.
+const OTHER_ENV: [&str; 3] = [TOKEN_ENV, CONFIG_ENV, "TIDINGS_API"];
+
+/// Variables at least this much alike (1.0: the same) are one meant for the other.
+const SLIP: f64 = 0.85;
+
 const LONGEST_HTTP_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// The variable that names the file.
@@ -77,6 +83,19 @@ impl Loaded {
             loaded.put(setting, Given::Words(words), Origin::Flag(setting.flag()))?;
         }
         Ok(loaded)
+    }
+
+    /// Variables that are none of ours and look like a slip of the pen, each with what may have been meant. They are no
+    /// errors: Kubernetes makes variables of its own for a service that is named tidings.
+    pub(crate) fn slips(variables: impl Iterator<Item = String>) -> Vec<(String, String)> {
+        let known: Vec<String> = SETTINGS.iter().map(Setting::env).chain(OTHER_ENV.map(str::to_string)).collect();
+        let meant = |variable: &String| {
+            let likeness = |candidate: &String| strsim::normalized_levenshtein(candidate, variable);
+            let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+            (likeness(nearest) >= SLIP && nearest != variable).then(|| nearest.clone())
+        };
+        let ours = variables.filter(|variable| variable.starts_with("TIDINGS_"));
+        ours.filter_map(|variable| Some((variable.clone(), meant(&variable)?))).collect()
     }
 
     /// Where a setting comes from; `None`: it is the default.

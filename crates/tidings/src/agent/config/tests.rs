@@ -213,3 +213,23 @@ fn a_list_given_by_flags_is_in_order() {
     assert_eq!(loaded.settings.key_values, pairs);
     assert_eq!(loaded.settings.protocol.gossip_interval, Duration::from_secs(1));
 }
+
+#[test]
+fn a_slip_in_a_variable_is_noticed_and_what_is_meant_for_others_is_not() {
+    let slips = |names: &[&str]| Loaded::slips(names.iter().map(|name| name.to_string()));
+    let meant = |slip: &str, meant: &str| vec![(slip.to_string(), meant.to_string())];
+    assert_eq!(slips(&["TIDINGS_GOSIP_INTERVAL"]), meant("TIDINGS_GOSIP_INTERVAL", "TIDINGS_GOSSIP_INTERVAL"));
+    assert_eq!(slips(&["TIDINGS_HTTP_TOKENS"]), meant("TIDINGS_HTTP_TOKENS", "TIDINGS_HTTP_TOKEN"));
+    let fine = ["TIDINGS_NAME", "TIDINGS_HTTP_TOKEN", "TIDINGS_API", "TIDINGS_CONFIG", "GOSSIP_INTERVAL"];
+    assert_eq!(slips(&fine), []);
+    let kubernetes = ["TIDINGS_PORT", "TIDINGS_SERVICE_HOST", "TIDINGS_SERVICE_PORT", "TIDINGS_PORT_7000_TCP_ADDR"];
+    assert_eq!(slips(&kubernetes), []);
+}
+
+#[test]
+fn the_readme_lists_every_setting() {
+    let readme = include_str!("../../../README.md");
+    for setting in SETTINGS {
+        assert!(readme.contains(&format!("| `{}` | `--{}` |", setting.name, setting.flag())), "{}", setting.name);
+    }
+}

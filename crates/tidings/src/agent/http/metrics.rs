@@ -20,6 +20,8 @@ use prometheus_client::registry::{Registry, Unit};
 use tidings_tokio::core::PacketCounts;
 use tidings_tokio::{ClusterStats, Liveness, OutcomeCounts};
 
+use tracing::debug;
+
 use super::Problem;
 use super::api::ClusterApi;
 
@@ -42,7 +44,9 @@ pub(crate) async fn count(State(requests): State<Requests>, request: Request, ne
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_string();
     let known = [Method::GET, Method::PUT, Method::DELETE, Method::POST, Method::HEAD, Method::OPTIONS];
     let method = known.iter().find(|known| *known == request.method()).map_or("other", Method::as_str).to_string();
+    let path = request.uri().path().to_string();
     let response = next.run(request).await;
+    debug!(method, path, status = response.status().as_u16(), "answered");
     let labels = RequestLabels { route, method, status: response.status().as_u16() };
     requests.get_or_create(&labels).inc();
     response

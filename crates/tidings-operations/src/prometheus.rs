@@ -151,7 +151,7 @@ fn get(url: &str, path: &str, query: &[(&str, &str)]) -> Result<Value> {
 fn eventually(what: &str, mut ask: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + DEADLINE;
     while !ask()? {
-        ensure!(Instant::now() < deadline, "no {what} within {DEADLINE:?}");
+        ensure!(Instant::now() < deadline, "waited {DEADLINE:?} in vain for {what}");
         thread::sleep(Duration::from_millis(200));
     }
     Ok(())

@@ -24,8 +24,11 @@ fn metrics_of(ready: &str) -> String {
     ureq::get(url).call().unwrap().body_mut().read_to_string().unwrap()
 }
 
+/// A label, an operator, a value.
+type Matcher = (String, String, String);
+
 /// Metrics that are named somewhere, each with the labels that are asked of it.
-fn named(text: &str) -> Vec<(String, Vec<(String, String, String)>)> {
+fn named(text: &str) -> Vec<(String, Vec<Matcher>)> {
     let is_part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let starts = text.match_indices("tidings_").map(|(at, _)| at);
     starts
@@ -40,8 +43,7 @@ fn named(text: &str) -> Vec<(String, Vec<(String, String, String)>)> {
         .collect()
 }
 
-/// Name, operator, value.
-fn label(text: &str) -> Option<(String, String, String)> {
+fn label(text: &str) -> Option<Matcher> {
     let text = text.replace('\\', "");
     let (name, value) = text.trim().split_once(['=', '!'])?;
     let operator = text.trim()[name.len()..].split('"').next()?.to_string();

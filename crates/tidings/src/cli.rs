@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::agent::{self, AgentArgs};
+use crate::commands::AgentCommand;
 
 /// Cluster membership by gossip: who is here, who is alive, and what each one says about itself.
 #[derive(Debug, Parser)]
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Run one cluster member, with an HTTP API.
     Agent(AgentArgs),
+    #[command(flatten)]
+    Talk(AgentCommand),
 }
 
 #[derive(Args, Clone, Debug)]

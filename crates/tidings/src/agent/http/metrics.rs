@@ -78,6 +78,7 @@ struct Scrape {
     members: [u64; 3],
     /// The most suspected members' phi, the highest first.
     phi: Vec<(String, f64)>,
+    phi_threshold: f64,
     key_values: u64,
     streams: u64,
     events_lost: u64,
@@ -101,6 +102,7 @@ impl Scrape {
             uptime_s: api.started.elapsed().as_secs_f64(),
             members: [Liveness::Live, Liveness::Dead, Liveness::Left].map(count),
             phi,
+            phi_threshold: api.cluster.config().failure_detector.phi_threshold,
             key_values: snapshot.members.iter().map(|member| member.state.len() as u64).sum(),
             streams: api.streams_open(),
             events_lost: stats.events.lost + stats.core.events_dropped + api.events.missed.load(Ordering::Relaxed),
@@ -171,6 +173,8 @@ impl Scrape {
         let highest = self.phi.first().map_or(0.0, |(_, phi)| *phi);
         let metric = out.0.encode_descriptor("member_phi_max", "The highest of them", None, MetricType::Gauge)?;
         ConstGauge::new(highest).encode(metric)?;
+        let metric = out.0.encode_descriptor("phi_threshold", "A higher phi is a death", None, MetricType::Gauge)?;
+        ConstGauge::new(self.phi_threshold).encode(metric)?;
         out.gauge("key_values", "Key-values held, of all members", self.key_values)
     }
 

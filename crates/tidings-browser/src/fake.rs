@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use axum::body::{Body, Bytes};
@@ -24,14 +24,23 @@ const EXCHANGES_A_SECOND: u64 = 8;
 /// Beyond what a JavaScript number holds.
 pub(crate) const GENERATION: u64 = 1_763_769_600_123_456_789;
 
-/// Which members there are; the first one is the observed node.
+/// The running server.
 pub(crate) struct Fake {
     address: SocketAddr,
     server: JoinHandle<()>,
 }
 
+/// What a made-up cluster is made of.
+pub(crate) struct Names {
+    /// Of the members; the first one is the observed node.
+    pub(crate) members: Vec<String>,
+    /// The key-values that each one has.
+    pub(crate) key_values: Vec<(String, String)>,
+}
+
 struct World {
     names: Vec<String>,
+    key_values: Vec<(String, String)>,
     started: Instant,
     page: Page,
 }
@@ -43,9 +52,14 @@ struct Page {
 }
 
 impl Fake {
-    /// Serves these members through the page that is at `url`.
-    pub(crate) fn serve(runtime: &Runtime, names: Vec<String>, url: &str) -> Result<Fake> {
-        let world = Arc::new(World { names, started: Instant::now(), page: Page::at(url)? });
+    /// Serves a cluster of these through the page that is at `url`.
+    pub(crate) fn serve(runtime: &Runtime, names: Names, url: &str) -> Result<Fake> {
+        let world = Arc::new(World {
+            names: names.members,
+            key_values: names.key_values,
+            started: Instant::now(),
+            page: Page::at(url)?,
+        });
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).context("no port")?;
         let address = listener.local_addr().context("no address")?;
         let router = Router::new()
@@ -123,7 +137,7 @@ async fn members(State(world): State<Arc<World>>) -> Json<Value> {
     let members: Vec<Value> = world.names.iter().enumerate().map(|(i, name)| json!({
         "name": name, "generation_id": GENERATION + i as u64, "address": format!("10.0.{}.{}:7000", i / 250, i % 250 + 1),
         "state": World::state(i), "phi": world.phi(i), "heartbeat": 100 + world.started.elapsed().as_secs(),
-        "max_version": 12 + i % 9, "last_gc_version": 2, "keys": 2,
+        "max_version": 12 + i % 9, "last_gc_version": 2, "keys": world.key_values.len(),
     })).collect();
     Json(json!({"cluster_id": "production-eu", "self": world.names[0], "sequence": 0, "members": members}))
 }
@@ -162,11 +176,13 @@ async fn exchanges(State(world): State<Arc<World>>, Query(After { after }): Quer
 
 /// One event of each kind, and then only signs of life.
 async fn events(State(world): State<Arc<World>>) -> Response {
-    let at_ms = 1_763_769_600_000_u64;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at_ms = u64::try_from(since.as_millis()).unwrap_or_default();
     let name = &world.names[world.names.len() - 1];
+    let (key, value) = &world.key_values[0];
     let member = json!({"name": name, "generation_id": GENERATION, "address": "10.0.0.1:7000", "at_ms": at_ms});
     let key = json!({
-        "name": name, "key": HOSTILE[0], "value": HOSTILE[1], "version": 5, "status": "set", "previous": null, "at_ms": at_ms,
+        "name": name, "key": key, "value": value, "version": 5, "status": "set", "previous": null, "at_ms": at_ms,
     });
     let kinds = ["member-live", "member-dead", "member-left", "member-restarted", "member-forgotten"];
     let told = kinds.map(|kind| (kind, &member)).into_iter().chain([("key-changed", &key), ("key-deleted", &key)]);
@@ -182,11 +198,12 @@ async fn events(State(world): State<Arc<World>>) -> Response {
     ([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(body)).into_response()
 }
 
-async fn keys() -> Json<Value> {
-    Json(json!({
-        "role": {"value": "web", "version": 11, "status": "set"},
-        HOSTILE[0]: {"value": HOSTILE[1], "version": 12, "status": "delete_after_ttl"},
-    }))
+async fn keys(State(world): State<Arc<World>>) -> Json<Value> {
+    let held = (11..).zip(&world.key_values).map(|(version, (key, value))| {
+        let status = if version % 3 == 0 { "delete_after_ttl" } else { "set" };
+        (key.clone(), json!({"value": value, "version": version, "status": status}))
+    });
+    Json(Value::Object(held.collect()))
 }
 
 /// Texts that want to be markup, script, or another text than they are.

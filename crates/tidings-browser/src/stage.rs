@@ -10,7 +10,7 @@ use tidings_program::{Program, Running};
 use tokio::runtime::Runtime;
 
 use crate::agent::{Agent, Launch};
-use crate::fake::Fake;
+use crate::fake::{Fake, Names};
 use crate::requirements::Chromium;
 use crate::tab::{Look, SOON, Tab};
 use crate::webdriver::Driver;
@@ -57,8 +57,8 @@ impl Stage {
         Running::start(command.args(["demo", "--plain", "--http", "127.0.0.1:0"]), "event=start")
     }
 
-    /// A made-up agent with these members, seen through the page of a real one.
-    pub(crate) fn fake(&self, names: Vec<String>) -> Result<Fake> {
+    /// A made-up agent, seen through the page of a real one.
+    pub(crate) fn fake(&self, names: Names) -> Result<Fake> {
         let agent = self.start(&Launch::named("page"))?;
         Fake::serve(&self.runtime, names, &agent.page()?)
     }
@@ -86,8 +86,18 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> Result<bool>) -> Resu
     Ok(())
 }
 
-/// As many names as a large cluster has.
-pub(crate) fn many_names(count: usize) -> Vec<String> {
+/// A cluster of so many members, as they are usually called.
+pub(crate) fn many_names(count: usize) -> Names {
     const ROLES: [&str; 5] = ["web", "db", "cache", "queue", "edge"];
-    (0..count).map(|i| format!("{}-{:03}", ROLES[i % ROLES.len()], i / ROLES.len() + 1)).collect()
+    const KEY_VALUES: [(&str, &str); 5] = [
+        ("config/upstreams", r#"["10.0.0.21:8080","10.0.0.22:8080","10.0.0.23:8080"]"#),
+        ("load", "0.42"),
+        ("role", "web"),
+        ("version", "1.42.0"),
+        ("zone", "eu-central-1b"),
+    ];
+    Names {
+        members: (0..count).map(|i| format!("{}-{:03}", ROLES[i % ROLES.len()], i / ROLES.len() + 1)).collect(),
+        key_values: KEY_VALUES.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+    }
 }

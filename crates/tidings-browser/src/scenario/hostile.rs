@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::agent::Launch;
-use crate::fake::HOSTILE;
+use crate::fake::{HOSTILE, Names};
 use crate::stage::Stage;
 use crate::tab::{DESKTOP, Tab};
 
@@ -43,8 +43,9 @@ pub(super) fn hostile(stage: &Stage) -> Result<()> {
     drop(tab);
 
     // Such names no agent takes, but a peer of another make may bear them.
-    let names: Vec<String> = HOSTILE.iter().map(|&name| name.to_owned()).collect();
-    let fake = stage.fake(names)?;
+    let texts = HOSTILE.map(str::to_owned);
+    let key_values = vec![(texts[0].clone(), texts[1].clone()), (texts[3].clone(), texts[4].clone())];
+    let fake = stage.fake(Names { members: texts.into(), key_values })?;
     let tab = stage.open(&fake.page(), DESKTOP)?;
     tab.until("all members", &format!("document.querySelectorAll('#rows tr').length === {}", HOSTILE.len()))?;
     tab.until("an event of each kind", "document.querySelectorAll('#log li').length === 7")?;

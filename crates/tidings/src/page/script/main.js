@@ -1,5 +1,8 @@
 // The page: one observed node, and all parts that show what it says.
 
+/** Their table is short enough to leave room below it. */
+const FEW_MEMBERS = 8;
+
 const page = { nodes: [], session: null, seen: null, foremost: new Map(), chosen: "", before: null, failing: null };
 
 const picture = new Picture(byId("picture"), byId("tip"), choose);
@@ -54,6 +57,7 @@ const hears = {
     tell(byId("picture-note"), pictureNote(sorted.length));
     showFigures(seen, sorted);
     showChosen();
+    byId("main").dataset.size = sorted.length <= FEW_MEMBERS ? "few" : "many";
     byId("main").setAttribute("aria-busy", "false");
   },
 
@@ -167,7 +171,7 @@ function showFigures({ stats }, list) {
   tell(byId("ramp-top"), String(threshold));
   tell(byId("figure-round"), duration(stats.gossip_interval_ms));
   tell(byId("figure-uptime"), duration(Math.floor(stats.uptime_ms / 1000) * 1000 || 1));
-  phi.least = threshold;
+  phi.least = threshold * 1.1;
   phi.setLimit(threshold, `dead from ${threshold}`);
   phi.add(now, [highest, page.foremost.get(page.chosen)?.phi ?? null]);
 

@@ -3,6 +3,7 @@
 
 const LINE_LASTS_MS = 30000;
 const DOT_LASTS_MS = 750;
+const DOTS_APART_MS = 300;
 const MOST_DOTS = 60;
 const MOST_LINES = 300;
 /** Among many members the newest lines are enough. */
@@ -66,15 +67,19 @@ class Picture {
       const at = now - ago;
       this.#lines.delete(name);
       this.#lines.set(name, { from, to, went, at });
-      if (went && ago < 2 * span && this.#dots.length < MOST_DOTS && !this.#still.matches) {
-        this.#dots.push({ from, to, start: now + Math.max(0, span - ago) });
-      }
+      if (went && ago < 2 * span && !this.#still.matches) this.#send({ from, to, start: now + Math.max(0, span - ago) });
     }
     for (const [name, line] of this.#lines) {
       if (now - line.at > LINE_LASTS_MS || this.#lines.size > MOST_LINES) this.#lines.delete(name);
     }
     this.#draw();
     this.#animate();
+  }
+
+  /** One after the other, and not so close that they would be a line of their own. */
+  #send(dot) {
+    const isClose = ({ from, to, start }) => from === dot.from && to === dot.to && Math.abs(start - dot.start) < DOTS_APART_MS;
+    if (this.#dots.length < MOST_DOTS && !this.#dots.some(isClose)) this.#dots.push(dot);
   }
 
   forget() {

@@ -7,6 +7,8 @@
 //! - [`World`] is the cluster to write tests with: add nodes, let time pass, crash, pause, cut, heal.
 //! - [`Scenario`] is a run as data, and [`run`] watches it: the invariants of the core, the truth of what every owner
 //!   wrote, the nodes' events. Its [`Report`] has the measurements.
+//! - [`Network`], [`Queue`] and [`Measure`] are the links, the order of events and the measuring alone, for a simulation
+//!   of something else beside it.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
 //! - [`frontier`] tries many settings of the failure detector on one and the same run.
 //!
@@ -38,9 +40,10 @@ pub use check::{Rule, Violation};
 pub use connection::Timeouts;
 pub use fault::{Fault, FaultKind, Generation};
 pub use host::Process;
-pub use link::{Latency, LinkConfig, Network};
-pub use measure::{Sample, Spread};
+pub use link::{Fate, Latency, LinkConfig, Network};
+pub use measure::{FalsePositives, Measure, Sample, Spread};
 pub use outcome::Report;
+pub use queue::Queue;
 pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
 pub use simulation::{Keep, run, run_and_keep};

@@ -259,14 +259,15 @@ impl<'a> Simulation<'a> {
 
     fn next_sample(&self) -> Instant {
         let interval = self.scenario.protocol.interval;
-        match self.measure.samples.last() {
+        match self.measure.samples().last() {
             Some(last) => Instant::ZERO + Duration::from_secs_f64(last.at_s) + interval,
             None => Instant::ZERO + interval,
         }
     }
 
     fn sample(&mut self) {
-        self.measure.sample(&self.world);
+        let running: Vec<usize> = self.world.running().collect();
+        self.measure.sample(self.world.now(), &running, self.world.traffic().bytes);
         if self.converged_at.is_none() && self.is_converged() {
             self.converged_at = Some(self.world.now());
         }
@@ -274,10 +275,11 @@ impl<'a> Simulation<'a> {
 
     fn is_converged(&self) -> bool {
         let cluster_of = |index| self.scenario.cluster_of(index);
-        if self.world.len() < self.scenario.nodes || !self.measure.is_membership_right(&self.world, cluster_of) {
+        let running: Vec<usize> = self.world.running().collect();
+        if self.world.len() < self.scenario.nodes || !self.measure.is_membership_right(&running, cluster_of) {
             return false;
         }
-        let owners: Vec<_> = self.world.running().filter_map(|index| self.world.node(index)).collect();
+        let owners: Vec<_> = running.iter().filter_map(|index| self.world.node(*index)).collect();
         let version = |state: &tidings_core::NodeState| state.max_version();
         owners.iter().all(|owner| {
             let truth = owner.node_state(owner.id()).map(|state| version(state));
@@ -290,7 +292,7 @@ impl<'a> Simulation<'a> {
     fn news(&mut self) -> Result<(), Violation> {
         for (index, event) in self.world.take_news() {
             self.checker.event(&self.world, index, &event)?;
-            let is_false = self.measure.event(&self.world, index, &event.kind);
+            let is_false = self.measure.event(self.world.now(), index, &event.kind);
             if is_false && self.is_undisturbed {
                 let message = format!("node {index} tells: {}, and nothing is wrong with it", event.kind);
                 return Err(Violation { at: self.world.now(), rule: Rule::FalseAlarm, message });
@@ -405,6 +407,7 @@ impl<'a> Simulation<'a> {
         let node_s = (self.node_hours * 3600.0).max(f64::MIN_POSITIVE);
         let traffic = self.world.traffic();
         let interval = self.scenario.protocol.interval.as_secs_f64();
+        let false_positives = self.measure.false_positives();
         let rounds = |at: Instant| at.saturating_duration_since(Instant::ZERO).as_secs_f64() / interval;
         Report {
             name: self.scenario.name.clone(),
@@ -414,9 +417,9 @@ impl<'a> Simulation<'a> {
             rounds_to_converge: self.converged_at.map(rounds),
             rounds_to_heal,
             detection_s: self.measure.detection(),
-            false_positives: self.measure.false_positives,
-            false_positives_about_healthy: self.measure.false_positives_about_healthy,
-            false_positives_among_healthy: self.measure.false_positives_among_healthy,
+            false_positives: false_positives.all,
+            false_positives_about_healthy: false_positives.about_healthy,
+            false_positives_among_healthy: false_positives.among_healthy,
             bytes_per_node_per_s: traffic.bytes as f64 / node_s,
             messages_per_node_per_s: traffic.packets as f64 / node_s,
             max_packet_bytes: traffic.max_packet_bytes,
@@ -426,7 +429,7 @@ impl<'a> Simulation<'a> {
             node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),
             node_hours: self.node_hours,
             recording: self.recorded.and_then(|index| self.world.recording(index)).map(<[u8]>::to_vec),
-            samples: self.measure.samples,
+            samples: self.measure.samples().to_vec(),
         }
     }
 }

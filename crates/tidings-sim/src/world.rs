@@ -63,7 +63,7 @@ pub struct World {
     network: Network,
     connections: Connections,
     timeouts: Timeouts,
-    queue: Queue,
+    queue: Queue<Happening>,
     random: Random,
     trace: Trace,
     traffic: Traffic,

@@ -151,6 +151,17 @@ fn one_exchange_tells_both_sides_all_they_lack() {
 }
 
 #[test]
+fn what_is_new_to_a_node_is_not_sent_back_to_whom_it_came_from() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    b.apply_known(&id("x", 1));
+    let Message::Syn { digest } = read(&a.syn(at(1), id("b", 1).gossip_advertise_addr())) else { panic!() };
+    let (digest, delta) = of_synack(answer_syn(&mut b, at(1), &digest, ours(&id("a", 1))));
+    let to = id("b", 1).gossip_advertise_addr().clone();
+    let (ack, _) = answer_syn_ack(&mut a, at(1), &to, &digest, &delta, ours(&id("b", 1)));
+    assert_eq!((keys(&a, &id("x", 1)), read(&ack)), ("k=v".into(), Message::Ack { delta: Delta::default() }));
+}
+
+#[test]
 fn an_exchange_with_nothing_new_carries_no_delta() {
     let (mut a, mut b) = (node("a"), node("b"));
     own_set(&mut a, "k", "v");

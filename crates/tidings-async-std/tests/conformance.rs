@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_async_std::AsyncStd;
+    use tidings_conformance::history as suite;
+
+    #[test]
+    fn both_sides_remember_an_exchange() {
+        async_std::task::block_on(suite::both_sides_remember_an_exchange::<AsyncStd>());
+    }
+
+    #[test]
+    fn exchanges_that_fail_are_remembered_as_such() {
+        async_std::task::block_on(suite::exchanges_that_fail_are_remembered_as_such::<AsyncStd>());
+    }
+}
+
 mod hostile {
     use tidings_async_std::AsyncStd;
     use tidings_conformance::hostile as suite;

@@ -13,6 +13,7 @@ pub mod addresses;
 pub mod certificates;
 pub mod events;
 pub mod forming;
+pub mod history;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;

@@ -112,6 +112,8 @@ struct Exchange {
     tells_farewell: bool,
     /// It was dialled to a node that is live, as far as is known.
     to_live: bool,
+    /// Who speaks on it, once it has.
+    peer: Option<NodeId>,
 }
 
 /// What an exchange was when it was closed.
@@ -135,7 +137,7 @@ pub(crate) struct Exchanges {
 impl Exchanges {
     /// Opens an exchange by dialling `to`.
     pub(crate) fn dial(&mut self, to: Address, to_live: bool, tells_farewell: bool) -> ExchangeId {
-        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell, to_live })
+        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell, to_live, peer: None })
     }
 
     /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
@@ -151,6 +153,7 @@ impl Exchanges {
             accepted_from: Some(from),
             tells_farewell: false,
             to_live: false,
+            peer: None,
         }))
     }
 
@@ -220,6 +223,19 @@ impl Exchanges {
         }
     }
 
+    /// The peer has said who it is.
+    pub(crate) fn introduce(&mut self, via: Via, peer: &NodeId) {
+        let (Via::Dialled(id) | Via::Accepted(id)) = via;
+        if let Some(exchange) = self.open.get_mut(&id) {
+            exchange.peer = Some(peer.clone());
+        }
+    }
+
+    /// Who speaks on an open exchange, if it has said so.
+    pub(crate) fn peer(&self, id: ExchangeId) -> Option<&NodeId> {
+        self.open.get(&id)?.peer.as_ref()
+    }
+
     /// Forgets an exchange and gives what it was.
     pub(crate) fn close(&mut self, id: ExchangeId) -> Option<Closed> {
         let exchange = self.open.remove(&id)?;
@@ -274,8 +290,11 @@ mod tests {
         let accepted = exchanges.accept(A, 9, 9).unwrap();
         assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn)));
         let from = crate::testing::id("a", 1);
+        exchanges.introduce(Via::Accepted(accepted), &from);
+        assert_eq!(exchanges.peer(accepted), Some(&from));
         exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
         let closed = exchanges.close(accepted).unwrap();
+        assert_eq!(exchanges.peer(accepted), None);
         assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false }));
 
         let dialled = exchanges.dial(Address::new("h", 1), true, true);

@@ -354,6 +354,12 @@ impl Node {
         }
     }
 
+    /// Who speaks on an open exchange, once a packet of it was taken; ask before [`Node::handle_closed`].
+    #[must_use]
+    pub fn exchange_peer(&self, exchange: ExchangeId) -> Option<&NodeId> {
+        self.exchanges.peer(exchange)
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -485,6 +491,7 @@ impl Node {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
                 let answer = self.gossip.answer_syn(at, digest, subjects, sender);
+                self.exchanges.introduce(via, &from);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
             }
@@ -496,6 +503,7 @@ impl Node {
                 let sender = Sender { id: from, protocol_revision };
                 let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
+                self.exchanges.introduce(via, from);
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
             }

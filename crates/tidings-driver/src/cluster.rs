@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Config, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
 use crate::events::Subscription;
+use crate::history::RecentExchange;
 use crate::report::{LeaveReport, ShutdownReport};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -63,6 +64,12 @@ impl<R: Runtime> Cluster<R> {
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.shared().id
+    }
+
+    /// The settings that the node was started with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared().read(|node, _| node.config().clone())
     }
 
     /// Where the node listens: a port given as 0 is the real one here.
@@ -173,9 +180,15 @@ impl<R: Runtime> Cluster<R> {
         let shared = self.shared();
         ClusterStats {
             core: shared.read(|node, _| *node.stats()),
-            driver: shared.counters.read(u64::try_from(shared.open_exchanges()).unwrap_or(u64::MAX)),
+            driver: shared.driver_stats(),
             events: shared.bus.stats(),
         }
+    }
+
+    /// The exchanges that ended last, 256 at most, the newest last: with whom the node gossiped, and how it went.
+    #[must_use]
+    pub fn recent_exchanges(&self) -> Vec<RecentExchange> {
+        self.shared().history.recent()
     }
 
     /// Replaces the seeds, from the next round on.

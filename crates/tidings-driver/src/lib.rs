@@ -18,6 +18,7 @@ mod deadline;
 mod error;
 mod events;
 mod exchange;
+mod history;
 mod names;
 #[cfg(feature = "record")]
 mod record;
@@ -41,9 +42,10 @@ pub use builder::Builder;
 pub use cluster::Cluster;
 pub use error::StartError;
 pub use events::{Lagged, Subscription};
+pub use history::{Direction, ExchangeOutcome, RecentExchange};
 pub use report::{LeaveReport, ShutdownReport};
 pub use runtime::Runtime;
-pub use stats::{ClusterStats, DriverStats, EventStats};
+pub use stats::{ClusterStats, DriverStats, EventStats, OutcomeCounts};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 pub use watch::LiveNodes;

@@ -11,11 +11,12 @@ use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::events::EventBus;
+use crate::history::{Direction, History};
 use crate::names::Names;
 use crate::record::{Machine, Recording};
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
-use crate::stats::Counters;
+use crate::stats::{Counters, DriverStats};
 use crate::tls::Endpoint;
 
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) span: Span,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
+    pub(crate) history: History,
     pub(crate) names: Names,
     pub(crate) bus: EventBus,
     /// Wakes the gossip loop: there is something to send, or an earlier deadline than it waits for.
@@ -96,6 +98,7 @@ impl Shared {
             span,
             clock,
             counters: Counters::default(),
+            history: History::default(),
             names: settings.names,
             bus: EventBus::new(settings.event_buffer),
             wake: Event::new(),
@@ -224,6 +227,11 @@ impl Shared {
                 _ => info!(parent: &self.span, "{kind}"),
             }
         }
+    }
+
+    pub(crate) fn driver_stats(&self) -> DriverStats {
+        let [dialled, accepted] = [Direction::Dialled, Direction::Accepted].map(|it| self.history.counts(it));
+        self.counters.read(self.open_exchanges() as u64, dialled, accepted)
     }
 
     /// The exchanges, of both directions, that are open now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_sim::{Checks, Fault, FaultKind, Report, Scenario, Who};
 
 fn run(scenario: &Scenario) -> Report {
-    tidings_sim::run(scenario).unwrap()
+    tidings_sim::run(scenario).expect("a scenario that is valid")
 }
 
 /// Three of a hundred nodes crash after `at_s`; nothing else is wrong.

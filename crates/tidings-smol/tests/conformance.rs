@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_conformance::history as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn both_sides_remember_an_exchange() {
+        smol::block_on(suite::both_sides_remember_an_exchange::<Smol>());
+    }
+
+    #[test]
+    fn exchanges_that_fail_are_remembered_as_such() {
+        smol::block_on(suite::exchanges_that_fail_are_remembered_as_such::<Smol>());
+    }
+}
+
 mod hostile {
     use tidings_conformance::hostile as suite;
     use tidings_smol::Smol;

@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_conformance::history as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn both_sides_remember_an_exchange() {
+        suite::both_sides_remember_an_exchange::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn exchanges_that_fail_are_remembered_as_such() {
+        suite::exchanges_that_fail_are_remembered_as_such::<Tokio>().await;
+    }
+}
+
 mod hostile {
     use tidings_conformance::hostile as suite;
     use tidings_tokio::Tokio;

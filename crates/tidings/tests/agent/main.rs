@@ -165,7 +165,7 @@ fn exchanges_and_counters_tell_who_gossips_with_whom() {
 
     let stats = two.get("/v1/stats");
     assert!(stats["core"]["rounds"].as_u64() > Some(1) && stats["uptime_ms"].as_u64() > Some(100), "{stats}");
-    assert_eq!((&stats["gossip_interval_ms"], &stats["phi_threshold"]), (&json!(100), &json!(8.0)));
+    assert_eq!((&stats["gossip_interval_ms"], &stats["phi_threshold"]), (&json!(100), &json!(6.0)));
     assert!(stats["driver"]["dialled_outcomes"]["completed"].as_u64() >= Some(1), "{stats}");
 
     // Whom it does not reach any more is told by the address that is known.

@@ -92,6 +92,9 @@ fn driver(stats: &DriverStats) -> Value {
         "bytes_received": stats.bytes_received,
         "bytes_sent": stats.bytes_sent,
         "exchanges_open": stats.exchanges_open,
+        "recorded_bytes": stats.recorded_bytes,
+        "record_gaps": stats.record_gaps,
+        "record_errors": stats.record_errors,
         "dialled_outcomes": outcomes(&stats.dialled_outcomes),
         "accepted_outcomes": outcomes(&stats.accepted_outcomes),
     })

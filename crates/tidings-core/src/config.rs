@@ -69,8 +69,9 @@ pub struct FailureDetectorConfig {
     /// How many samples `initial_interval` counts for: 0 to 1,000. Default: 50.0, as many as the window holds, so that
     /// it stays half of the mean.
     pub prior_weight: f64,
-    /// How much longer others may be silent while this node's own exchanges with live nodes fail: with all of them
-    /// failing, 1 + this times as long. 0 to 100. Default: 2.0. A node that has just started begins there.
+    /// How much longer others may be silent while this node's own exchanges with live nodes fail: 1 + this times the
+    /// square of the share that fails, as long. 0 to 100. Default: 3.0. A node that has just started has reached nobody,
+    /// and begins with a share of 1.
     pub local_health_weight: f64,
     /// How long a dead node is remembered, 1 ms to 365 days; after half of it nobody is told of the node any more.
     /// Default: 24 h.
@@ -85,7 +86,7 @@ impl Default for FailureDetectorConfig {
             max_interval: None,
             initial_interval: None,
             prior_weight: 50.0,
-            local_health_weight: 2.0,
+            local_health_weight: 3.0,
             dead_node_grace_period: DAY,
         }
     }

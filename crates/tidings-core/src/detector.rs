@@ -39,7 +39,8 @@ impl Detector {
             max_interval: config.max_interval(),
             prior_sum_secs: settings.prior_weight * config.initial_interval().as_secs_f64(),
             prior_weight: settings.prior_weight,
-            patience: 1.0 + settings.local_health_weight * failed_share,
+            // Squared, so that a few failures count for little: those with hosts that have just vanished, say.
+            patience: 1.0 + settings.local_health_weight * failed_share * failed_share,
         }
     }
 

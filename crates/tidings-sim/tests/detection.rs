@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use tidings_sim::{Checks, Fault, FaultKind, Report, Scenario, Who};
-
-fn run(scenario: &Scenario) -> Report {
-    tidings_sim::run(scenario).expect("a scenario that is valid")
-}
+use tidings_sim::{Checks, Fault, FaultKind, Report, Scenario, ScenarioError, Who};
 
 /// Three of a hundred nodes crash after `at_s`; nothing else is wrong.
-fn crash(at_s: u64) -> Report {
+fn crash(at_s: u64) -> Result<Report, ScenarioError> {
     let at = Duration::from_secs(at_s);
     let fault = Fault {
         at,
@@ -19,7 +15,7 @@ fn crash(at_s: u64) -> Report {
         every: Duration::ZERO,
         kind: FaultKind::Crash { power: false },
     };
-    run(&Scenario {
+    tidings_sim::run(&Scenario {
         nodes: 100,
         duration: at + Duration::from_secs(12),
         checks: Checks::Off,
@@ -30,7 +26,7 @@ fn crash(at_s: u64) -> Report {
 
 #[test]
 fn a_crash_among_a_hundred_is_noticed_in_time_and_an_early_one_nearly_as_soon() {
-    let (late, early) = (crash(60), crash(10));
+    let (late, early) = (crash(60).unwrap(), crash(10).unwrap());
     for report in [&late, &early] {
         assert_eq!((report.detection_s.count, report.false_positives), (3 * 97, 0));
     }
@@ -45,7 +41,7 @@ fn half_of_all_packets_are_lost_and_nobody_is_declared_dead() {
         let mut scenario =
             Scenario { seed, duration: Duration::from_secs(600), checks: Checks::Off, ..Scenario::default() };
         scenario.link.loss = 0.5;
-        let report = run(&scenario);
+        let report = tidings_sim::run(&scenario).unwrap();
         let first = report.rounds_to_converge.unwrap_or(f64::INFINITY);
         assert!(first < 120.0, "seed {seed} did not form a cluster: {first}");
         assert_eq!(report.false_positives, 0, "seed {seed}");

@@ -87,7 +87,7 @@ fn no_settings_make_an_instant_that_cannot_be() {
 #[test]
 fn who_reaches_nobody_is_patient() {
     let mut config = config("me");
-    config.failure_detector.local_health_weight = 2.0;
+    config.failure_detector.local_health_weight = 4.0;
     let (well, badly) = (Detector::new(&config, 0.0), Detector::new(&config, 0.5));
     let (window, now) = heard([1_000; 20], &well);
     let phi = |detector| window.phi(at(now + 4_000), detector).unwrap();

@@ -31,11 +31,11 @@ mod tests {
     #[test]
     fn the_longer_a_member_was_heard_the_shorter_its_silence_may_be() {
         let silence = |seconds| longest_silence(Duration::from_secs(seconds), Duration::from_millis(200)).as_millis();
-        // Nothing but the prior: three times 6 times 1 s.
-        assert_eq!(silence(0), 18_000);
+        // Nothing but the prior: four times 6 times 1 s.
+        assert_eq!(silence(0), 24_000);
         // 25 beats of 0.4 s and fifty of 1 s.
-        assert_eq!(silence(10), 18_000 * 60 / 75);
+        assert_eq!(silence(10), 24_000 * 60 / 75);
         // The prior stays half of it.
-        assert_eq!((silence(20), silence(3_600)), (12_600, 12_600));
+        assert_eq!((silence(20), silence(3_600)), (16_800, 16_800));
     }
 }

@@ -67,7 +67,7 @@ fn while_exchanges_hang_others_may_be_silent_for_longer() {
     assert_eq!(hanging.live("a").len(), 3);
     let share = hanging.node("a").failed_share();
     assert!((0.8..1.0).contains(&share), "{share}");
-    hanging.run(8);
+    hanging.run(12);
     assert_eq!(hanging.live("a"), ["a"]);
 
     // Who is known to be dead does not have to answer.

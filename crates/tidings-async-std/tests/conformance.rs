@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_async_std::AsyncStd;
+    use tidings_conformance::history as suite;
+
+    #[test]
+    fn both_sides_remember_an_exchange() {
+        async_std::task::block_on(suite::both_sides_remember_an_exchange::<AsyncStd>());
+    }
+
+    #[test]
+    fn exchanges_that_fail_are_remembered_as_such() {
+        async_std::task::block_on(suite::exchanges_that_fail_are_remembered_as_such::<AsyncStd>());
+    }
+}
+
 mod hostile {
     use tidings_async_std::AsyncStd;
     use tidings_conformance::hostile as suite;
@@ -417,5 +432,45 @@ mod tls_refused {
     #[test]
     fn who_is_refused_is_told() {
         async_std::task::block_on(suite::who_is_refused_is_told::<AsyncStd>());
+    }
+}
+
+mod recording {
+    use tidings_async_std::AsyncStd;
+    use tidings_conformance::recording as suite;
+
+    #[test]
+    fn a_recorded_run_comes_out_the_same() {
+        async_std::task::block_on(suite::a_recorded_run_comes_out_the_same::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_recording_is_on_disk_while_the_node_runs() {
+        async_std::task::block_on(suite::a_recording_is_on_disk_while_the_node_runs::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_full_recording_is_begun_anew() {
+        async_std::task::block_on(suite::a_full_recording_is_begun_anew::<AsyncStd>());
+    }
+
+    #[test]
+    fn the_recording_of_an_earlier_run_is_kept() {
+        async_std::task::block_on(suite::the_recording_of_an_earlier_run_is_kept::<AsyncStd>());
+    }
+
+    #[test]
+    fn names_of_peers_are_recorded_and_keys_are_not() {
+        async_std::task::block_on(suite::names_of_peers_are_recorded_and_keys_are_not::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_recording_that_fails_leaves_the_node_running() {
+        async_std::task::block_on(suite::a_recording_that_fails_leaves_the_node_running::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_recording_that_can_not_be_begun_is_refused() {
+        async_std::task::block_on(suite::a_recording_that_can_not_be_begun_is_refused::<AsyncStd>());
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn claim_of(delta: &NodeDelta, sender: Sender<'_>) -> Claim {
 /// shown the highest version heard of, beside which a field of ours carries the complete one. The owner itself is shown
 /// the complete one, since only it can fill what is missing.
 pub(crate) fn versions_to_show(peer: &Peer, to_owner: impl FnOnce() -> bool) -> (u64, Option<u64>) {
-    let complete = peer.state.max_version();
+    let complete = peer.complete_version;
     let heard = peer.heard_version.max(complete);
     if heard == complete || to_owner() { (complete, None) } else { (heard, Some(complete)) }
 }

@@ -17,6 +17,7 @@ use crate::wire::size::{self, MessageLen};
 ///
 /// Timeouts of connections are the driver's; the core has no sockets.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Config {
     /// Who this node is. Its `generation_id` must be higher than that of every earlier run of the same name.
@@ -50,6 +51,7 @@ pub struct Config {
 /// positives"). A crash is noticed sooner than with [`FailureDetectorConfig::aiocluster`], above all when nodes have not
 /// been up for long, and lost packets make fewer false alarms. Nodes with different settings get on with each other.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct FailureDetectorConfig {
     /// A node is dead when phi, the time since its last heartbeat over the mean interval, passes this: above 0, up to

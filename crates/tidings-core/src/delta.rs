@@ -84,7 +84,7 @@ pub(crate) fn pack(news: &[News<'_>], budget: usize, random: &mut Random) -> Pac
     // Nothing is kept free for what does not fit at all.
     let mut reserved = order.get(lead).map(|(_, news)| news.smallest_len()).filter(|len| *len <= budget).unwrap_or(0);
     let mut left = budget - reserved;
-    for (position, (_, news)) in order.iter().enumerate() {
+    for (position, (whole_len, news)) in order.iter().enumerate() {
         let share = left / (order.len() - position);
         let room = if position == lead {
             left += core::mem::take(&mut reserved);
@@ -92,7 +92,7 @@ pub(crate) fn pack(news: &[News<'_>], budget: usize, random: &mut Random) -> Pac
         } else {
             share
         };
-        let (node_delta, len) = news.cut(room);
+        let (node_delta, len) = if *whole_len <= room { (Some(news.whole()), *whole_len) } else { news.cut(room) };
         let is_cut = node_delta.as_ref().is_none_or(|node_delta| node_delta.max_version != Some(news.up_to));
         packed.truncated += u64::from(is_cut);
         left -= len;
@@ -132,6 +132,10 @@ impl News<'_> {
         })
     }
 
+    fn whole(&self) -> NodeDelta {
+        NodeDelta { key_values: self.updates().collect(), ..self.header() }
+    }
+
     /// The length of the whole, or something above `limit`.
     fn len_up_to(&self, limit: usize) -> usize {
         let header_len = size::node_delta_header_len(&self.header());
@@ -151,7 +155,7 @@ impl News<'_> {
         size::node_delta_len(header_len, self.lens().next().unwrap_or(0))
     }
 
-    /// As much of the news, in order of version, as fits `room`, and its length; `None` where not even one does.
+    /// As much of the news, in order of version, as fits `room`, and its length; `None` where not even one key-value does.
     fn cut(&self, room: usize) -> (Option<NodeDelta>, usize) {
         let mut node_delta = self.header();
         let header_len = size::node_delta_header_len(&node_delta);

@@ -51,6 +51,7 @@ impl Detector {
 
 /// One node's heartbeats, in constant memory. Instants are those of a clock that stands still while this process does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct HeartbeatWindow {
     last_heartbeat: Option<Instant>,
     sum_secs: f64,
@@ -131,6 +132,7 @@ impl HeartbeatWindow {
 /// When the caller comes back later than the deadline it was given, this process (or its machine) was stopped, and
 /// every peer would look silent. The clock leaves out that time, so that a local pause accuses nobody.
 #[derive(Clone, Copy, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct ActiveClock {
     paused: Duration,
     last_input: Instant,

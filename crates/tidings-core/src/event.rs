@@ -10,6 +10,7 @@ use crate::stats::Stats;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Event {
     /// Counts up by one from 1. A gap means that events were dropped because they were not drained in time.
     pub sequence: u64,
@@ -19,6 +20,7 @@ pub struct Event {
 
 /// What happened. Its `Display` reads as a line of a log.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum EventKind {
     /// The node is live: two heartbeats in a row were seen.
@@ -137,6 +139,7 @@ impl fmt::Display for EventKind {
 
 /// Events that wait to be drained, bounded: past the limit the oldest give way.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct EventQueue {
     queue: VecDeque<Event>,
     last_sequence: u64,
@@ -164,6 +167,18 @@ impl EventQueue {
 
     pub(crate) fn last_sequence(&self) -> u64 {
         self.last_sequence
+    }
+
+    /// The most that wait to be drained.
+    #[cfg(feature = "record")]
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// What waits to be drained of the events after this one, in order.
+    #[cfg(feature = "record")]
+    pub(crate) fn after(&self, sequence: u64) -> impl Iterator<Item = &Event> {
+        self.queue.iter().skip(self.queue.partition_point(|event| event.sequence <= sequence))
     }
 }
 

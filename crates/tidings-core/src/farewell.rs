@@ -18,6 +18,7 @@ const MIN_TOLD: usize = 3;
 
 /// A farewell in progress.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Farewell {
     /// The version at which this node said that it leaves.
     version: u64,
@@ -42,6 +43,12 @@ impl Farewell {
 
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The exchanges that are open to say goodbye.
+    #[cfg(feature = "record")]
+    pub(crate) fn pending(&self) -> usize {
+        self.pending
     }
 
     pub(crate) fn told(&self) -> usize {

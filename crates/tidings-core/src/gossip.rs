@@ -40,12 +40,15 @@ const MOST_UNHEARD_VERSIONS: u64 = 1 << 20;
 
 /// All that a node knows, and how it is told to others.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Gossip {
     pub(crate) config: Config,
     pub(crate) cluster_id: Arc<str>,
     pub(crate) own: OwnState,
     pub(crate) membership: Membership,
     pub(crate) events: EventQueue,
+    /// They decide nothing, so a checkpoint goes without.
+    #[cfg_attr(feature = "record", serde(skip))]
     pub(crate) stats: Stats,
     pub(crate) random: Random,
     pub(crate) health: LocalHealth,
@@ -289,7 +292,7 @@ impl Gossip {
             digest.push(&NodeDigest {
                 node_id: id.clone(),
                 heartbeat: peer.heartbeat,
-                last_gc_version: peer.state.last_gc_version(),
+                last_gc_version: peer.last_gc_version,
                 max_version,
                 complete_version,
                 protocol_revision: peer.protocol_revision,
@@ -330,7 +333,8 @@ impl Gossip {
         }
         for (position, (id, peer)) in self.membership.iter().enumerate() {
             let known = subjects.entry_of_peer(digest, position);
-            if (digest.partial && known.is_none()) || !is_told_of(peer) {
+            let may_lack_some = known.map_or(!digest.partial, |known| !peer.has_nothing_above(known));
+            if !may_lack_some || !is_told_of(peer) {
                 continue;
             }
             // Its own news the reader knows best.
@@ -347,7 +351,7 @@ impl Gossip {
     fn hear(&mut self, at: Moment, digest: &Digest, subjects: &mut Subjects, sender: Sender<'_>) {
         for (number, entry) in digest.entries.iter().enumerate() {
             let of_sender;
-            let entry = if entry.node_id == *sender.id {
+            let entry = if number == 0 && entry.node_id == *sender.id {
                 of_sender = NodeDigest { protocol_revision: sender.protocol_revision, ..entry.clone() };
                 &of_sender
             } else {

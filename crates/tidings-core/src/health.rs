@@ -10,6 +10,7 @@ const WEIGHT: f64 = 1.0 / 8.0;
 
 /// The share of the exchanges opened to live nodes that failed lately.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct LocalHealth {
     failed_share: f64,
 }

@@ -13,6 +13,7 @@ use crate::wire;
 ///
 /// Cheap to clone. The core never resolves `host`; that is the driver's part.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Address {
     host: Arc<str>,
     port: u16,
@@ -225,6 +226,23 @@ impl fmt::Display for NodeId {
 impl fmt::Debug for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// As its four parts.
+#[cfg(feature = "record")]
+impl serde::Serialize for NodeId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.name(), self.generation_id(), self.gossip_advertise_addr(), self.tls_name()).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "record")]
+impl<'de> serde::Deserialize<'de> for NodeId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<NodeId, D::Error> {
+        let (name, generation_id, address, tls_name) =
+            <(String, u64, Address, Option<String>)>::deserialize(deserializer)?;
+        Ok(NodeId::with_tls_name(name, generation_id, address, tls_name))
     }
 }
 

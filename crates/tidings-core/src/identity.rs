@@ -15,6 +15,7 @@ use crate::id::NodeId;
 /// trusts, and, where the peer was dialled, good for the name that was expected. What it then means for the protocol is
 /// decided here alone, from plain data, so that a recorded run can be played again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum PeerIdentity {
     /// No TLS. The peer may speak as any node.
@@ -47,6 +48,7 @@ impl PeerIdentity {
 /// The names that a certificate holds: those of its subject alternative names that are DNS names or IP addresses. A
 /// common name is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct CertificateNames {
     dns_names: Vec<String>,
     ip_addresses: Vec<IpAddr>,

@@ -53,8 +53,12 @@ fn ensure(invariant: u8, holds: bool, message: impl FnOnce() -> String) -> Resul
 pub fn check(node: &Node) -> Result<(), Violation> {
     let gossip = node.gossip();
     let limits = &gossip.config.limits;
-    let own = gossip.own.state();
-    for (table, result) in [("own state", own.check()), ("members", gossip.membership.check())] {
+    let tables = [
+        ("exchanges", node.exchanges().check()),
+        ("own state", gossip.own.check()),
+        ("members", gossip.membership.check()),
+    ];
+    for (table, result) in tables {
         result.map_err(|what| Violation { invariant: 7, message: format!("{}: {table}: {what}", node.id()) })?;
     }
     let bounded = |what: &str, is: usize, limit: usize| {

@@ -93,6 +93,11 @@
 //! # }
 //! ```
 //!
+//! # Recording
+//!
+//! With the feature `record`, the module `record` writes down what a node is given, as bytes, and plays it again: what
+//! went wrong in production can be looked at step by step, and becomes a test.
+//!
 //! # Sources
 //!
 //! Reconciliation is Scuttlebutt ("Efficient Reconciliation and Flow Control for Anti-Entropy Protocols", van Renesse,
@@ -123,6 +128,8 @@ pub mod invariants;
 mod limits;
 mod membership;
 mod node;
+#[cfg(feature = "record")]
+pub mod record;
 mod rng;
 mod round;
 mod snapshot;

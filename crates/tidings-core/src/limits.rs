@@ -14,6 +14,7 @@ pub(crate) const MAX_JUMP: u64 = 1 << 32;
 
 /// Bounds on a node's memory, and on what peers may send.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Limits {
     /// How much one packet may hold.
@@ -78,6 +79,7 @@ impl Limits {
 /// [`max_name_bytes`](DecodeLimits::max_name_bytes) is rejected whole; past any other limit only what is over it is
 /// left out, and counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecodeLimits {
     /// The longest packet, in bytes, without the length before it. At least twice what we send, since an aiocluster
     /// node sends packets longer than its own limit. Default: 131,014.

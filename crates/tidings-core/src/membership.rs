@@ -1,7 +1,6 @@
 //! The other nodes: live, dead, left, scheduled for deletion, forgotten.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -16,13 +15,17 @@ use crate::event::{EventKind, EventQueue};
 use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_JUMP};
 use crate::snapshot::Liveness;
-use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
+#[cfg(feature = "record")]
+use crate::state::NodeState;
+use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::time::Instant;
 
 mod addresses;
+mod peer;
 
 use addresses::Addresses;
+pub(crate) use peer::Peer;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
 /// [`ActiveClock`](crate::detector::ActiveClock).
@@ -48,109 +51,12 @@ impl Env<'_> {
     }
 }
 
-/// Another node as it is known here.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    pub(crate) heartbeat: u64,
-    /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
-    pub(crate) heard_version: u64,
-    /// 0: not known to be one of us.
-    pub(crate) protocol_revision: u32,
-    /// The version up to which its key-values may go to unmarked peers.
-    pub(crate) released_version: Option<u64>,
-    pub(crate) state: Arc<NodeState>,
-    /// What it last said itself: when, and the version it held of this node.
-    pub(crate) direct_word: Option<(Instant, u64)>,
-    pub(crate) first_heard: Instant,
-    window: HeartbeatWindow,
-    liveness: Liveness,
-    /// It says in its key-values that it left.
-    has_left: bool,
-    /// It is a run of the node that knows it.
-    is_own_namesake: bool,
-    /// Since when it has not been live.
-    since: Instant,
-    /// The user was told that it joined.
-    announced: bool,
-    /// The user was told of its key-values, if not of the node itself.
-    keys_told: bool,
-    /// Since when another node of the same name has counted instead (in active time).
-    superseded_at: Option<Instant>,
-    conflict_told: bool,
-}
-
-impl Peer {
-    fn new(env: &Env<'_>, entry: &NodeDigest, is_own_namesake: bool) -> Peer {
-        Peer {
-            heartbeat: entry.heartbeat,
-            heard_version: 0,
-            protocol_revision: 0,
-            released_version: None,
-            state: Arc::default(),
-            direct_word: None,
-            first_heard: env.active,
-            window: HeartbeatWindow::default(),
-            liveness: Liveness::Dead,
-            has_left: false,
-            is_own_namesake,
-            since: env.now,
-            announced: false,
-            keys_told: false,
-            superseded_at: None,
-            conflict_told: false,
-        }
-    }
-
-    pub(crate) fn liveness(&self) -> Liveness {
-        self.liveness
-    }
-
-    /// Changes what is known of its key-values, and looks whether it has said goodbye.
-    fn change_state<T>(&mut self, change: impl FnOnce(&mut NodeState) -> T) -> T {
-        let result = change(Arc::make_mut(&mut self.state));
-        self.has_left = self.state.get(LEFT_KEY).is_some();
-        result
-    }
-
-    /// Whether it was heard of but has not been live yet.
-    pub(crate) fn is_unproven(&self) -> bool {
-        self.liveness == Liveness::Dead && !self.announced && !self.is_superseded()
-    }
-
-    pub(crate) fn is_superseded(&self) -> bool {
-        self.superseded_at.is_some()
-    }
-
-    pub(crate) fn phi(&self, active: Instant, detector: &Detector) -> Option<f64> {
-        self.window.phi(active, detector)
-    }
-
-    fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.detector)
-    }
-
-    /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
-    pub(crate) fn is_scheduled_for_deletion(&self, now: Instant, config: &Config) -> bool {
-        self.liveness != Liveness::Live && now >= self.since + config.failure_detector.dead_node_grace_period / 2
-    }
-
-    /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
-    /// through slow relays for a while, and prove nothing.
-    fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        self.is_alive(env) && self.window.last_heartbeat() > Some(at + env.detector.max_interval())
-    }
-
-    /// Whether it has had time to beat, and does not.
-    fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.active > self.first_heard + env.detector.max_interval()
-    }
-}
-
 /// What is remembered of a forgotten node, so that older news does not bring it back.
 ///
 /// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
 /// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Forgotten {
     heartbeat: u64,
     /// When it was forgotten: the oldest give way.
@@ -165,9 +71,11 @@ const BEATS_TO_RETURN: u32 = 3;
 
 /// The other nodes, by id.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Membership {
     self_id: NodeId,
     /// In the order in which they were heard of, but for what removals move: the same on every machine.
+    #[cfg_attr(feature = "record", serde(with = "crate::record::in_order"))]
     peers: IndexMap<NodeId, Peer, FixedState>,
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
@@ -262,7 +170,7 @@ impl Membership {
         let mut changes = Vec::new();
         let applied = peer.change_state(|state| state.apply(env.now, claim, key_values, &limits, &mut changes));
         self.state_bytes += peer.state.bytes().saturating_sub(before);
-        peer.heard_version = peer.heard_version.max(peer.state.max_version());
+        peer.heard_version = peer.heard_version.max(peer.complete_version);
         peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
         self.refresh(env, position);
@@ -313,7 +221,7 @@ impl Membership {
         } else {
             env.stats.jumps_refused += 1;
         }
-        let can_follow = peer.state.last_gc_version() + 1..=peer.state.max_version();
+        let can_follow = peer.last_gc_version + 1..=peer.complete_version;
         if trusted && can_follow.contains(&entry.last_gc_version) {
             let mut changes = Vec::new();
             peer.change_state(|state| state.follow_gc(env.now, entry.last_gc_version, &mut changes));
@@ -557,8 +465,9 @@ impl Membership {
             return Err("the addresses are not those of the peers");
         }
         for (id, peer) in &self.peers {
-            if peer.has_left != peer.state.get(LEFT_KEY).is_some() {
-                return Err("a goodbye was not heard, or heard and not said");
+            let kept = (peer.complete_version, peer.last_gc_version, peer.has_left);
+            if kept != (peer.state.max_version(), peer.state.last_gc_version(), peer.state.get(LEFT_KEY).is_some()) {
+                return Err("what is kept of a state is not what it says");
             }
             if peer.is_superseded() && peer.liveness == Liveness::Live {
                 return Err("a superseded node is live");
@@ -570,6 +479,22 @@ impl Membership {
             peer.state.check()?;
         }
         Ok(())
+    }
+
+    /// The highest of all numbers that are counted up from here.
+    #[cfg(feature = "record")]
+    pub(crate) fn highest_number(&self) -> u64 {
+        let of_state = |state: &NodeState| state.max_version().max(state.last_gc_version());
+        let of_peer = |peer: &Peer| peer.heartbeat.max(peer.heard_version).max(of_state(&peer.state));
+        let of_forgotten = |forgotten: &Forgotten| forgotten.heartbeat.max(u64::from(forgotten.beats) << 32);
+        let numbers = self.peers.values().map(of_peer).chain(self.forgotten.values().map(of_forgotten));
+        numbers.chain([self.state_bytes as u64]).max().unwrap_or(0)
+    }
+
+    /// Whose members these are.
+    #[cfg(feature = "record")]
+    pub(crate) fn self_id(&self) -> &NodeId {
+        &self.self_id
     }
 }
 

@@ -35,6 +35,7 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 /// One member of a cluster: takes instants and packets, gives packets and events. See the crate's documentation for
 /// the loop that drives it.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
     gossip: Gossip,
     exchanges: Exchanges,
@@ -353,6 +354,12 @@ impl Node {
         }
     }
 
+    /// Who speaks on an open exchange, once a packet of it was taken; ask before [`Node::handle_closed`].
+    #[must_use]
+    pub fn exchange_peer(&self, exchange: ExchangeId) -> Option<&NodeId> {
+        self.exchanges.peer(exchange)
+    }
+
     /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -367,6 +374,24 @@ impl Node {
     /// For `invariants`, which looks inside.
     pub(crate) fn exchanges(&self) -> &Exchanges {
         &self.exchanges
+    }
+
+    /// For the tests of `record`, which break it.
+    #[cfg(all(test, feature = "record"))]
+    pub(crate) fn gossip_mut(&mut self) -> &mut Gossip {
+        &mut self.gossip
+    }
+
+    /// For `record`, which looks inside.
+    #[cfg(feature = "record")]
+    pub(crate) fn farewell(&self) -> Option<&Farewell> {
+        self.farewell.as_ref()
+    }
+
+    /// For `record`, which looks at what waits to be drained.
+    #[cfg(feature = "record")]
+    pub(crate) fn transmits(&self) -> &VecDeque<Transmit> {
+        &self.transmits
     }
 
     // ---- wiring ----
@@ -466,6 +491,7 @@ impl Node {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
                 let answer = self.gossip.answer_syn(at, digest, subjects, sender);
+                self.exchanges.introduce(via, &from);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
             }
@@ -477,6 +503,7 @@ impl Node {
                 let sender = Sender { id: from, protocol_revision };
                 let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
+                self.exchanges.introduce(via, from);
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
             }

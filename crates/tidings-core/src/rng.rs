@@ -41,6 +41,24 @@ impl Random {
     }
 }
 
+/// As its seed and how far it has come.
+#[cfg(feature = "record")]
+impl serde::Serialize for Random {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.0.get_seed(), self.0.get_word_pos()).serialize(serializer)
+    }
+}
+
+#[cfg(feature = "record")]
+impl<'de> serde::Deserialize<'de> for Random {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Random, D::Error> {
+        let (seed, word_pos) = <([u8; 32], u128)>::deserialize(deserializer)?;
+        let mut random = ChaCha8Rng::from_seed(seed);
+        random.set_word_pos(word_pos);
+        Ok(Random(random))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,7 @@ pub struct Member {
 
 /// Whether a node takes part in the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Liveness {
     /// Its heartbeats are seen.
     Live,

@@ -9,6 +9,7 @@ use core::time::Duration;
 /// The core reads no clock. A driver counts from its start, a simulator from zero. All arithmetic saturates, so
 /// that no instant, however far, panics.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(u64);
 
 impl Instant {

@@ -10,6 +10,12 @@ fn the_core_needs_no_std() {
     assert!(passed, "something links std:\n{output}");
 }
 
+#[test]
+fn recording_needs_no_std() {
+    let (passed, output) = check_probe("recording", &["--features", "record"]);
+    assert!(passed, "something links std:\n{output}");
+}
+
 /// The negative control: the check above would notice std.
 #[test]
 fn with_its_std_feature_the_probe_fails() {

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::cluster::Cluster;
 use crate::error::StartError;
 use crate::names::Names;
+use crate::record::{self, RecordFile};
 use crate::run::run;
 use crate::runtime::Runtime;
 use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
@@ -56,6 +57,7 @@ pub struct Builder<R> {
     tls_name: Option<String>,
     #[cfg(feature = "tls")]
     tls: Option<crate::Tls>,
+    record: Option<record::Target>,
     runtime: PhantomData<fn() -> R>,
 }
 
@@ -83,6 +85,7 @@ impl<R: Runtime> Builder<R> {
             tls_name: None,
             #[cfg(feature = "tls")]
             tls: None,
+            record: None,
             runtime: PhantomData,
         }
     }
@@ -241,7 +244,28 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// Listens, and starts the node's task on the current runtime. TLS files are read here, and waited for.
+    /// Writes all that the node is given to the file at `path`, from its start on, so that its run can be played again:
+    /// see [`record`](tidings_core::record) and `tidings-sim replay`. Default: nothing is recorded.
+    ///
+    /// The file begins with the node's whole state and can be played by itself. When it is full, it becomes `path` with
+    /// `.1` at its end, in place of the one before, and a new one begins; so does the one that an earlier run left at
+    /// `path`. Both together take about `max_bytes`, 64 kB or more (and more than that only where the node's state takes
+    /// a quarter of it). What happens is in the file within about 100 ms, and survives a panic and a kill of the process;
+    /// of a machine that loses its power, what the system has written.
+    ///
+    /// **The file holds every key-value that the node gets to see, in the clear**, besides names and addresses; keys of
+    /// certificates it never holds. On Unix it is made readable for its owner alone (mode 0600).
+    ///
+    /// An error while the node runs, as of a full disk, ends the recording and not the node: it is logged, and counted
+    /// as [`record_errors`](crate::DriverStats::record_errors).
+    #[cfg(feature = "record")]
+    pub fn record(mut self, path: impl Into<std::path::PathBuf>, max_bytes: u64) -> Self {
+        self.record = Some(record::Target { path: path.into(), max_bytes });
+        self
+    }
+
+    /// Listens, and starts the node's task on the current runtime. TLS files are read here, and a recording
+    /// is begun, and both are waited for.
     ///
     /// # Errors
     ///
@@ -278,6 +302,9 @@ impl<R: Runtime> Builder<R> {
             }
         }
 
+        let mut node = record::machine(node);
+        let record = self.record.map(|target| RecordFile::create(target, &mut node)).transpose()?;
+
         let own = own_addresses(local_addr, node.id().gossip_advertise_addr());
         let settings = SharedSettings {
             local_addr,
@@ -286,8 +313,12 @@ impl<R: Runtime> Builder<R> {
             tls,
             predicate: self.predicate,
             event_buffer: self.event_buffer,
+            recording: record.as_ref().map(RecordFile::recording),
         };
         let shared = Arc::new(Shared::new(node, clock, settings));
+        if let Some(record) = record {
+            record.write_in_background(&shared)?;
+        }
         R::spawn(run::<R>(Arc::clone(&shared), listener).instrument(shared.span.clone()));
         Ok(Cluster::new(shared))
     }
@@ -312,7 +343,7 @@ impl<R: Runtime> Builder<R> {
             let value = self.event_buffer.to_string();
             return Err(StartError::Setting { field: "event_buffer", value, allowed: "from 1 to 16777216 events" });
         }
-        Ok(())
+        self.record.as_ref().map_or(Ok(()), record::Target::check)
     }
 }
 

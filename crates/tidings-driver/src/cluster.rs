@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Lifetime, Node, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{Address, Config, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
 
 use crate::builder::Builder;
 use crate::deadline::by;
 use crate::events::Subscription;
+use crate::history::RecentExchange;
 use crate::report::{LeaveReport, ShutdownReport};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -65,6 +66,12 @@ impl<R: Runtime> Cluster<R> {
         &self.shared().id
     }
 
+    /// The settings that the node was started with.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.shared().read(|node, _| node.config().clone())
+    }
+
     /// Where the node listens: a port given as 0 is the real one here.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
@@ -115,7 +122,7 @@ impl<R: Runtime> Cluster<R> {
     /// them on cut short. Nodes of ours never need it. It costs one more dissemination of all the node's keys, so call
     /// it after such a join, not in a loop.
     pub fn republish(&self) -> usize {
-        self.shared().with_node(Node::republish)
+        self.shared().with_node(|node, now| node.republish(now))
     }
 
     /// The value of one of the node's own keys.
@@ -173,9 +180,15 @@ impl<R: Runtime> Cluster<R> {
         let shared = self.shared();
         ClusterStats {
             core: shared.read(|node, _| *node.stats()),
-            driver: shared.counters.read(u64::try_from(shared.open_exchanges()).unwrap_or(u64::MAX)),
+            driver: shared.driver_stats(),
             events: shared.bus.stats(),
         }
+    }
+
+    /// The exchanges that ended last, 256 at most, the newest last: with whom the node gossiped, and how it went.
+    #[must_use]
+    pub fn recent_exchanges(&self) -> Vec<RecentExchange> {
+        self.shared().history.recent()
     }
 
     /// Replaces the seeds, from the next round on.

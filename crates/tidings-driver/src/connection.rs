@@ -11,8 +11,10 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
 
 use crate::deadline::by;
+use crate::history::ExchangeOutcome;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
+use crate::stats::Counter;
 use crate::tls::Refusal;
 
 /// Why an exchange came to nothing.
@@ -36,6 +38,20 @@ pub(crate) enum Failure {
     Frame(FrameError),
     /// More came than the peer may have sent yet.
     Trailing,
+}
+
+impl Failure {
+    /// The class of it that is counted and remembered.
+    pub(crate) fn outcome(&self) -> ExchangeOutcome {
+        match self {
+            Failure::Unreached(_) | Failure::ConnectTimedOut => ExchangeOutcome::Refused,
+            Failure::OnlyItself => ExchangeOutcome::Skipped,
+            Failure::TimedOut { .. } => ExchangeOutcome::TimedOut,
+            Failure::Tls(_) => ExchangeOutcome::TlsRefused,
+            Failure::Broken(_) | Failure::Closed => ExchangeOutcome::Failed,
+            Failure::Frame(_) | Failure::Trailing => ExchangeOutcome::Rejected,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -79,17 +95,25 @@ pub(crate) trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for S {}
 
+/// The bytes of one exchange, length prefixes included.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) sent: Counter,
+    pub(crate) received: Counter,
+}
+
 /// A connection that carries packets, each read and written within the deadlines of the node's settings.
 pub(crate) struct Connection<'a, R> {
     stream: Stream,
     decoder: FrameDecoder,
     shared: &'a Shared,
+    traffic: &'a Traffic,
     runtime: PhantomData<fn() -> R>,
 }
 
 impl<'a, R: Runtime> Connection<'a, R> {
-    pub(crate) fn new(stream: Stream, shared: &'a Shared) -> Connection<'a, R> {
-        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared, runtime: PhantomData }
+    pub(crate) fn new(stream: Stream, shared: &'a Shared, traffic: &'a Traffic) -> Connection<'a, R> {
+        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared, traffic, runtime: PhantomData }
     }
 
     /// The peer's next packet. It is an error if anything follows it already: the peers take turns.
@@ -112,6 +136,7 @@ impl<'a, R: Runtime> Connection<'a, R> {
         match by::<R, _>(deadline, writing).await {
             Some(Ok(())) => {
                 self.shared.counters.bytes_sent.add(framed.len() as u64);
+                self.traffic.sent.add(framed.len() as u64);
                 Ok(())
             }
             Some(Err(error)) => Err(error.into()),
@@ -133,6 +158,7 @@ impl<'a, R: Runtime> Connection<'a, R> {
                 return Err(Failure::Closed);
             }
             self.shared.counters.bytes_received.add(count as u64);
+            self.traffic.received.add(count as u64);
             if let Some(packet) = self.decoder.advance(count)? {
                 break packet;
             }

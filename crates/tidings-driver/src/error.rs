@@ -62,6 +62,14 @@ pub enum StartError {
     },
     /// The wall clock shows a time before 1970, so that no generation can be taken from it.
     Clock,
+    /// The recording can not be begun.
+    #[cfg(feature = "record")]
+    Record {
+        /// Where it was to be.
+        path: std::path::PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
     /// The system gave no random seed.
     Random(io::Error),
 }
@@ -93,6 +101,13 @@ impl fmt::Display for StartError {
                 "generation: not set, and the wall clock shows a time before 1970; set the clock, or a generation \
                  higher than that of the node's last run",
             ),
+            #[cfg(feature = "record")]
+            StartError::Record { path, source } => write!(
+                f,
+                "record: cannot record to {} ({source}); name a file in a folder that is there, in which this process \
+                 may make files",
+                path.display()
+            ),
             StartError::Random(error) => {
                 write!(f, "the system gave no random seed ({error}); see that this process may use its random source")
             }
@@ -109,6 +124,8 @@ impl Error for StartError {
             StartError::Tls(error) => Some(error),
             StartError::Config(error) => Some(error),
             StartError::KeyValue { source, .. } => Some(source),
+            #[cfg(feature = "record")]
+            StartError::Record { source, .. } => Some(source),
             StartError::Random(error) => Some(error),
             StartError::AdvertiseUnspecified { .. } | StartError::Setting { .. } | StartError::Clock => None,
         }

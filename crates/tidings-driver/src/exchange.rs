@@ -10,8 +10,9 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
 use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Rejected, Transmit, Via};
 use tracing::{Instrument, debug, debug_span, warn};
 
-use crate::connection::{Connection, Failure, Stream};
+use crate::connection::{Connection, Failure, Stream, Traffic};
 use crate::deadline::by;
+use crate::history::{Direction, ExchangeOutcome, RecentExchange};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 
@@ -21,14 +22,14 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Opens the exchange that the node asks for, in a task of its own.
 pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
     shared.counters.dialled.increment();
-    let open = Open::new(shared, transmit.exchange);
+    let open = Open::new(shared, transmit.exchange, Direction::Dialled, transmit.to.clone());
     let span = debug_span!(parent: &shared.span, "exchange", direction = "outbound", peer = %transmit.to);
     let task = async move {
-        let end = unless_cancelled(&open.shared, dialled::<R>(&open.shared, &transmit)).await;
+        let end = unless_cancelled(&open.shared, dialled::<R>(&open, &transmit)).await;
         if matches!(end, Some(Err(_))) {
             open.shared.names.distrust(&transmit.to);
         }
-        open.close(end, &transmit.to);
+        open.close(end);
     };
     R::spawn(task.instrument(span));
 }
@@ -44,15 +45,16 @@ pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: 
         return;
     };
     shared.counters.accepted.increment();
-    let open = Open::new(shared, exchange);
+    let open = Open::new(shared, exchange, Direction::Accepted, Address::new(from.to_string(), peer.port()));
     let task = async move {
-        let end = unless_cancelled(&open.shared, accepted::<R>(&open.shared, exchange, stream, peer)).await;
-        open.close(end, &peer);
+        let end = unless_cancelled(&open.shared, accepted::<R>(&open, stream, peer)).await;
+        open.close(end);
     };
     R::spawn(task.instrument(span));
 }
 
-async fn dialled<R: Runtime>(shared: &Shared, transmit: &Transmit) -> Result<(), Failure> {
+async fn dialled<R: Runtime>(open: &Open, transmit: &Transmit) -> Result<Option<Rejected>, Failure> {
+    let shared = &*open.shared;
     let deadline = Instant::now() + shared.timeouts.connect;
     let (stream, address) = connect::<R>(shared, &transmit.to, deadline).await?;
     let (stream, identity) = match &shared.tls {
@@ -62,22 +64,19 @@ async fn dialled<R: Runtime>(shared: &Shared, transmit: &Transmit) -> Result<(),
         },
         None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
     };
-    let mut connection = Connection::<R>::new(stream, shared);
+    let mut connection = Connection::<R>::new(stream, shared, &open.traffic);
     connection.send(&transmit.packet).await?;
-    match converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await? {
+    let rejected = converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await?;
+    match rejected {
         Some(Rejected::OwnPacket) => shared.names.learn_own(address),
         Some(_) => shared.names.distrust(&transmit.to),
         None => {}
     }
-    Ok(())
+    Ok(rejected)
 }
 
-async fn accepted<R: Runtime>(
-    shared: &Shared,
-    exchange: ExchangeId,
-    stream: R::Stream,
-    peer: SocketAddr,
-) -> Result<(), Failure> {
+async fn accepted<R: Runtime>(open: &Open, stream: R::Stream, peer: SocketAddr) -> Result<Option<Rejected>, Failure> {
+    let shared = &*open.shared;
     let conversation = async {
         let (stream, identity) = match &shared.tls {
             Some(tls) => {
@@ -90,10 +89,11 @@ async fn accepted<R: Runtime>(
             }
             None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
         };
-        converse(shared, Connection::<R>::new(stream, shared), Via::Accepted(exchange), &peer, &identity).await
+        let connection = Connection::<R>::new(stream, shared, &open.traffic);
+        converse(shared, connection, Via::Accepted(open.exchange), &peer, &identity).await
     };
     match by::<R, _>(Instant::now() + shared.timeouts.inbound, conversation).await {
-        Some(result) => result.map(drop),
+        Some(result) => result,
         None => Err(Failure::TimedOut { doing: "answering" }),
     }
 }
@@ -176,51 +176,75 @@ async fn unless_cancelled<T>(shared: &Shared, exchange: impl Future<Output = T>)
 struct Open {
     shared: Arc<Shared>,
     exchange: ExchangeId,
-    outcome: Outcome,
+    direction: Direction,
+    /// Where it was dialled, or from where it came.
+    address: Address,
+    opened: Instant,
+    traffic: Traffic,
+    outcome: ExchangeOutcome,
 }
 
 impl Open {
-    fn new(shared: &Arc<Shared>, exchange: ExchangeId) -> Open {
+    fn new(shared: &Arc<Shared>, exchange: ExchangeId, direction: Direction, address: Address) -> Open {
         shared.exchange_opened();
-        Open { shared: Arc::clone(shared), exchange, outcome: Outcome::Failed }
+        Open {
+            shared: Arc::clone(shared),
+            exchange,
+            direction,
+            address,
+            opened: Instant::now(),
+            traffic: Traffic::default(),
+            outcome: ExchangeOutcome::Cancelled,
+        }
     }
 
-    /// Counts and logs how it went; `None`: it was cancelled.
-    fn close(mut self, end: Option<Result<(), Failure>>, peer: &impl Display) {
-        let counters = &self.shared.counters;
-        let (counter, outcome) = match &end {
-            Some(Ok(())) => (None, Outcome::Done),
-            None => (Some(&counters.cancelled), Outcome::Failed),
-            Some(Err(failure)) => {
-                let (counter, outcome) = match failure {
-                    Failure::Unreached(_) => (&counters.dial_failed, Outcome::Refused),
-                    Failure::OnlyItself => (&counters.dial_skipped, Outcome::Refused),
-                    Failure::ConnectTimedOut => (&counters.dial_failed, Outcome::TimedOut),
-                    Failure::TimedOut { .. } => (&counters.timed_out, Outcome::TimedOut),
-                    Failure::Tls(_) => (&counters.tls_refused, Outcome::Failed),
-                    Failure::Broken(_) | Failure::Closed => (&counters.failed, Outcome::Failed),
-                    Failure::Frame(_) | Failure::Trailing => (&counters.frames_rejected, Outcome::Failed),
-                };
-                (Some(counter), outcome)
-            }
+    /// Notes and logs how it went; `None`: it was cancelled.
+    fn close(mut self, end: Option<Result<Option<Rejected>, Failure>>) {
+        self.outcome = match &end {
+            Some(Ok(None)) => ExchangeOutcome::Completed,
+            Some(Ok(Some(_))) => ExchangeOutcome::Rejected,
+            Some(Err(failure)) => failure.outcome(),
+            None => ExchangeOutcome::Cancelled,
         };
-        if let Some(counter) = counter {
-            counter.increment();
-        }
+        let peer = &self.address;
         match end {
-            Some(Ok(())) => debug!("exchange done"),
-            Some(Err(reason @ (Failure::Frame(_) | Failure::Trailing))) => warn!(%peer, %reason, "packet rejected"),
+            Some(Ok(_)) => debug!("exchange done"),
+            Some(Err(reason @ (Failure::Frame(_) | Failure::Trailing))) => {
+                self.shared.counters.frames_rejected.increment();
+                warn!(%peer, %reason, "packet rejected");
+            }
             Some(Err(reason @ Failure::Tls(_))) => warn!(%peer, %reason, "TLS refused"),
             Some(Err(reason)) => debug!(%peer, %reason, "exchange failed"),
             None => debug!(%peer, "exchange cancelled"),
         }
-        self.outcome = outcome;
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.shared.with_node(|node, now| node.handle_closed(now, self.exchange, self.outcome));
+        let outcome = match self.outcome {
+            ExchangeOutcome::Completed => Outcome::Done,
+            ExchangeOutcome::Refused | ExchangeOutcome::Skipped => Outcome::Refused,
+            ExchangeOutcome::TimedOut => Outcome::TimedOut,
+            _ => Outcome::Failed,
+        };
+        let peer = self.shared.with_node(|node, now| {
+            let peer = node.exchange_peer(self.exchange).cloned();
+            node.handle_closed(now, self.exchange, outcome);
+            peer
+        });
+        let ended = Instant::now();
+        self.shared.history.push(RecentExchange {
+            sequence: 0,
+            direction: self.direction,
+            address: self.address.clone(),
+            peer,
+            outcome: self.outcome,
+            ended,
+            duration: ended.saturating_duration_since(self.opened),
+            bytes_sent: self.traffic.sent.get(),
+            bytes_received: self.traffic.received.get(),
+        });
         self.shared.exchange_closed();
     }
 }

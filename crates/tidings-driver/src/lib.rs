@@ -7,7 +7,8 @@
 //! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
 //! reading and setting keys are plain calls from any thread.
 //!
-//! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`.
+//! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`. With the
+//! feature `record`, all that a node is given can be written to a file, and played again: see `Builder::record`.
 
 mod builder;
 mod clock;
@@ -17,7 +18,13 @@ mod deadline;
 mod error;
 mod events;
 mod exchange;
+mod history;
 mod names;
+#[cfg(feature = "record")]
+mod record;
+#[cfg(not(feature = "record"))]
+#[path = "no_record.rs"]
+mod record;
 mod report;
 mod run;
 mod runtime;
@@ -35,9 +42,10 @@ pub use builder::Builder;
 pub use cluster::Cluster;
 pub use error::StartError;
 pub use events::{Lagged, Subscription};
+pub use history::{Direction, ExchangeOutcome, RecentExchange};
 pub use report::{LeaveReport, ShutdownReport};
 pub use runtime::Runtime;
-pub use stats::{ClusterStats, DriverStats, EventStats};
+pub use stats::{ClusterStats, DriverStats, EventStats, OutcomeCounts};
 #[cfg(feature = "tls")]
 pub use tls::{Tls, TlsError};
 pub use watch::LiveNodes;

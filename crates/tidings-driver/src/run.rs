@@ -10,6 +10,7 @@ use tracing::{debug, error, info};
 
 use crate::deadline::by;
 use crate::exchange;
+use crate::record::Recording;
 use crate::report::ShutdownReport;
 use crate::runtime::Runtime;
 use crate::shared::{Shared, Turn};
@@ -44,6 +45,10 @@ async fn run_to_the_end<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) 
     shared.cancelled.raise();
     shared.idle().await;
 
+    if let Some(recording) = &shared.recording {
+        recording.end();
+        by::<R, _>(deadline, recording.ended()).await;
+    }
     // Subscribers read on after this; only nothing new comes.
     shared.bus.close();
     by::<R, _>(deadline, or(shared.bus.drained(), shared.orphaned.wait())).await;
@@ -116,6 +121,7 @@ impl Drop for StoppedOnDrop {
         shared.stopping.raise();
         shared.cancelled.raise();
         shared.stop_sending();
+        shared.recording.iter().for_each(Recording::end);
         shared.bus.close();
         shared.stopped.raise();
         // The watches end on `stopped`.

@@ -11,10 +11,12 @@ use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
 use crate::events::EventBus;
+use crate::history::{Direction, History};
 use crate::names::Names;
+use crate::record::{Machine, Recording};
 use crate::report::ShutdownReport;
 use crate::signal::Signal;
-use crate::stats::Counters;
+use crate::stats::{Counters, DriverStats};
 use crate::tls::Endpoint;
 
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
@@ -43,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) span: Span,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
+    pub(crate) history: History,
     pub(crate) names: Names,
     pub(crate) bus: EventBus,
     /// Wakes the gossip loop: there is something to send, or an earlier deadline than it waits for.
@@ -59,13 +62,15 @@ pub(crate) struct Shared {
     pub(crate) left: Signal,
     pub(crate) told: OnceLock<usize>,
     pub(crate) report: OnceLock<ShutdownReport>,
+    /// `None`: the node is not recorded.
+    pub(crate) recording: Option<Recording>,
     open: AtomicUsize,
     idle: Event,
     core: Mutex<Core>,
 }
 
 struct Core {
-    node: Node,
+    node: Machine,
     outbox: Vec<Transmit>,
     /// What the gossip loop waits for; `None` when it waits for no deadline.
     armed: Option<tidings_core::Instant>,
@@ -80,7 +85,7 @@ pub(crate) struct Turn {
 }
 
 impl Shared {
-    pub(crate) fn new(node: Node, clock: Clock, settings: SharedSettings) -> Shared {
+    pub(crate) fn new(node: Machine, clock: Clock, settings: SharedSettings) -> Shared {
         let id = node.id().clone();
         let span = tracing::info_span!("node", %id);
         Shared {
@@ -93,6 +98,7 @@ impl Shared {
             span,
             clock,
             counters: Counters::default(),
+            history: History::default(),
             names: settings.names,
             bus: EventBus::new(settings.event_buffer),
             wake: Event::new(),
@@ -103,6 +109,7 @@ impl Shared {
             left: Signal::default(),
             told: OnceLock::new(),
             report: OnceLock::new(),
+            recording: settings.recording,
             open: AtomicUsize::new(0),
             idle: Event::new(),
             core: Mutex::new(Core { node, outbox: Vec::new(), armed: None, sending: true }),
@@ -116,7 +123,7 @@ impl Shared {
     }
 
     /// Gives the node an input or a command, and passes on all that follows from it.
-    pub(crate) fn with_node<T>(&self, act: impl FnOnce(&mut Node, tidings_core::Instant) -> T) -> T {
+    pub(crate) fn with_node<T>(&self, act: impl FnOnce(&mut Machine, tidings_core::Instant) -> T) -> T {
         let mut core = self.lock();
         let now = self.clock.now();
         let result = act(&mut core.node, now);
@@ -191,7 +198,16 @@ impl Shared {
             self.bus.publish(&event, self.predicate.is_some());
             news.push(event);
         }
+        if let Some(recording) = &self.recording {
+            recording.notice(&core.node);
+        }
         news
+    }
+
+    /// Gives the thread that records what it needs of the node. `act` must not wait.
+    #[cfg(feature = "record")]
+    pub(crate) fn recorder<T>(&self, act: impl FnOnce(&mut Machine) -> T) -> T {
+        act(&mut self.lock().node)
     }
 
     fn log(&self, news: &[Arc<tidings_core::Event>]) {
@@ -211,6 +227,11 @@ impl Shared {
                 _ => info!(parent: &self.span, "{kind}"),
             }
         }
+    }
+
+    pub(crate) fn driver_stats(&self) -> DriverStats {
+        let [dialled, accepted] = [Direction::Dialled, Direction::Accepted].map(|it| self.history.counts(it));
+        self.counters.read(self.open_exchanges() as u64, dialled, accepted)
     }
 
     /// The exchanges, of both directions, that are open now.
@@ -254,4 +275,5 @@ pub(crate) struct SharedSettings {
     pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
     pub(crate) event_buffer: usize,
+    pub(crate) recording: Option<Recording>,
 }

@@ -50,6 +50,38 @@ pub struct DriverStats {
     pub bytes_sent: u64,
     /// Exchanges, of both directions, that are open now.
     pub exchanges_open: u64,
+    /// Bytes written to the recording, checkpoints too.
+    pub recorded_bytes: u64,
+    /// Times the disk was too slow for the recording, so that it was begun anew with a gap between.
+    pub record_gaps: u64,
+    /// Errors that ended the recording; the log has the reason.
+    pub record_errors: u64,
+    /// The dialled exchanges that are over, by how they went.
+    pub dialled_outcomes: OutcomeCounts,
+    /// The accepted exchanges that are over, by how they went.
+    pub accepted_outcomes: OutcomeCounts,
+}
+
+/// Exchanges that are over, by how they went; see [`ExchangeOutcome`](crate::ExchangeOutcome).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutcomeCounts {
+    /// Both sides said all they had to say.
+    pub completed: u64,
+    /// A packet was not taken, or what came was no frame.
+    pub rejected: u64,
+    /// Nobody was reached.
+    pub refused: u64,
+    /// All addresses of the host are this node's own.
+    pub skipped: u64,
+    /// A deadline passed after it was connected.
+    pub timed_out: u64,
+    /// The connection broke or was closed too early.
+    pub failed: u64,
+    /// One side refused the other over TLS.
+    pub tls_refused: u64,
+    /// A shutdown, or the drop of the last handle.
+    pub cancelled: u64,
 }
 
 /// Events, by kind, counted from the node's start, except `subscribers`.
@@ -80,6 +112,15 @@ pub struct EventStats {
     pub keys_changed: u64,
 }
 
+impl OutcomeCounts {
+    /// All of them together.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        let OutcomeCounts { completed, rejected, refused, skipped, timed_out, failed, tls_refused, cancelled } = *self;
+        completed + rejected + refused + skipped + timed_out + failed + tls_refused + cancelled
+    }
+}
+
 /// One counter that tasks share.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -105,36 +146,44 @@ pub(crate) struct Counters {
     pub(crate) accept_refused: Counter,
     pub(crate) accept_errors: Counter,
     pub(crate) dialled: Counter,
-    pub(crate) dial_failed: Counter,
-    pub(crate) dial_skipped: Counter,
-    pub(crate) timed_out: Counter,
-    pub(crate) failed: Counter,
     pub(crate) frames_rejected: Counter,
     pub(crate) packets_rejected: Counter,
-    pub(crate) tls_refused: Counter,
-    pub(crate) cancelled: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) bytes_sent: Counter,
+    pub(crate) recorded_bytes: Counter,
+    pub(crate) record_gaps: Counter,
+    pub(crate) record_errors: Counter,
 }
 
 impl Counters {
-    pub(crate) fn read(&self, exchanges_open: u64) -> DriverStats {
+    pub(crate) fn read(
+        &self,
+        exchanges_open: u64,
+        dialled_outcomes: OutcomeCounts,
+        accepted_outcomes: OutcomeCounts,
+    ) -> DriverStats {
+        let both = |count: fn(&OutcomeCounts) -> u64| count(&dialled_outcomes) + count(&accepted_outcomes);
         DriverStats {
             accepted: self.accepted.get(),
             accept_refused: self.accept_refused.get(),
             accept_errors: self.accept_errors.get(),
             dialled: self.dialled.get(),
-            dial_failed: self.dial_failed.get(),
-            dial_skipped: self.dial_skipped.get(),
-            timed_out: self.timed_out.get(),
-            failed: self.failed.get(),
+            dial_failed: dialled_outcomes.refused,
+            dial_skipped: dialled_outcomes.skipped,
+            timed_out: both(|counts| counts.timed_out),
+            failed: both(|counts| counts.failed),
             frames_rejected: self.frames_rejected.get(),
             packets_rejected: self.packets_rejected.get(),
-            tls_refused: self.tls_refused.get(),
-            cancelled: self.cancelled.get(),
+            tls_refused: both(|counts| counts.tls_refused),
+            cancelled: both(|counts| counts.cancelled),
             bytes_received: self.bytes_received.get(),
             bytes_sent: self.bytes_sent.get(),
             exchanges_open,
+            recorded_bytes: self.recorded_bytes.get(),
+            record_gaps: self.record_gaps.get(),
+            record_errors: self.record_errors.get(),
+            dialled_outcomes,
+            accepted_outcomes,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What the fuzz targets check, as functions: `fuzz/` only calls them, and this crate's tests replay the corpus.
 //!
-//! Every function takes the bytes that a peer could send and panics where a promise is broken.
+//! Every function takes the bytes that a peer could send, or that could stand in a file, and panics where a promise is
+//! broken.
 
 use bytes::Bytes;
+use tidings_core::record::Recording;
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
 use tidings_core::wire::{Decoded, Message, Packet, decode, encode};
 use tidings_core::{DecodeLimits, MAX_VERSION};
 
+pub mod recordings;
 pub mod seeds;
 
 /// Whatever decodes is within its limits, and is written as bytes that decode to the same, with the length foretold.
@@ -108,4 +111,27 @@ fn read_frames(mut stream: &[u8], max_len: usize, piece: usize) -> (Vec<Bytes>, 
         }
     }
     (packets, None, decoder.is_between_packets())
+}
+
+/// Whatever stands in a file, it is read, and played as far as it can be, without a panic: as it is, and with all lengths
+/// and checksums put right, so that the search gets behind them.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn recording(data: &[u8]) {
+    play(data);
+    play(&recordings::repaired(data));
+}
+
+fn play(data: &[u8]) {
+    let Ok(mut recording) = Recording::new(data) else { return };
+    let mut node = recording.start();
+    while let Ok(Some(step)) = recording.next_step() {
+        let fed = step.feed(&mut node);
+        for text in [step.input.to_string(), step.difference(&fed).map_or_else(String::new, |it| it.to_string())] {
+            // An input of so many bytes is not shown as so many times more.
+            assert!(text.len() <= 16 * data.len() + 4_096, "{} bytes of text", text.len());
+        }
+    }
 }

@@ -10,6 +10,8 @@ use tidings_core::digest::{Digest, NodeDigest};
 use tidings_core::wire::{Message, Packet, encode, frame};
 use tidings_core::{Address, MAX_VERSION, NodeId, ValueStatus};
 
+use crate::recordings;
+
 /// The folder of a target's inputs.
 #[must_use]
 pub fn corpus(target: &str) -> PathBuf {
@@ -21,7 +23,8 @@ pub fn corpus(target: &str) -> PathBuf {
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let packets = packets().into_iter().map(|(name, input)| ("packet_decode", name, input));
     let frames = frames().into_iter().map(|(name, input)| ("frame_decode", name, input));
-    packets.chain(frames).collect()
+    let recordings = recordings::seeds().into_iter().map(|(name, input)| ("recording", name, input));
+    packets.chain(frames).chain(recordings).collect()
 }
 
 fn packets() -> Vec<(&'static str, Vec<u8>)> {

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidings_core::{Config, Instant, Node};
+use tidings_core::record::Recorder;
+use tidings_core::{Config, Instant};
 
 use crate::clock::Clock;
 use crate::queue::Happening;
@@ -25,7 +26,9 @@ pub enum Process {
 pub(crate) struct Host {
     pub(crate) config: Config,
     /// What the process is, or was when it crashed.
-    pub(crate) node: Node,
+    pub(crate) node: Recorder,
+    /// What was recorded of it; `None`: it is not recorded.
+    pub(crate) recording: Option<Vec<u8>>,
     pub(crate) process: Process,
     /// Counts the processes there have been.
     pub(crate) run: u64,

@@ -7,10 +7,16 @@
 //! - [`World`] is the cluster to write tests with: add nodes, let time pass, crash, pause, cut, heal.
 //! - [`Scenario`] is a run as data, and [`run`] watches it: the invariants of the core, the truth of what every owner
 //!   wrote, the nodes' events. Its [`Report`] has the measurements.
+//! - [`Network`], [`Queue`] and [`Measure`] are the links, the order of events and the measuring alone, for a simulation
+//!   of something else beside it.
 //! - [`swarm`] makes a scenario of any seed, and makes one that fails smaller.
 //! - [`frontier`] tries many settings of the failure detector on one and the same run.
 //!
-//! The command `tidings-sim` has `run`, `swarm`, `frontier` and `report`; the feature `cli`, on by default, is for it alone.
+//! - [`replay`] and [`play`] take what a driver [recorded](record) of a real node, or a [`World`] of one of its own, so
+//!   that what went wrong in production becomes a test.
+//!
+//! The command `tidings-sim` has `run`, `swarm`, `frontier`, `report` and `replay`; the feature `cli`, on by default, is
+//! for it alone.
 
 mod check;
 mod clock;
@@ -34,11 +40,14 @@ pub use check::{Rule, Violation};
 pub use connection::Timeouts;
 pub use fault::{Fault, FaultKind, Generation};
 pub use host::Process;
-pub use link::{Latency, LinkConfig, Network};
-pub use measure::{Sample, Spread};
+pub use link::{Fate, Latency, LinkConfig, Network};
+pub use measure::{FalsePositives, Measure, Sample, Spread};
 pub use outcome::Report;
+pub use queue::Queue;
 pub use random::Random;
 pub use scenario::{Checks, Protocol, Scenario, ScenarioError, Workload};
-pub use simulation::{run, run_with_trace};
+pub use simulation::{Keep, run, run_and_keep};
 pub use text::{Share, Who};
+pub use tidings_core::record::{self, play, replay};
+pub use trace::PacketText;
 pub use world::{Traffic, World, address};

@@ -108,9 +108,16 @@ impl Default for LinkConfig {
 
 /// What becomes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub enum Fate {
+    /// It never comes.
     Lost,
-    Arrives { at: Instant, again: Option<Instant> },
+    /// It comes.
+    Arrives {
+        /// When.
+        at: Instant,
+        /// When it comes once more, if it does.
+        again: Option<Instant>,
+    },
 }
 
 /// All links, and what is wrong with them now. A node is named by its index.
@@ -131,7 +138,9 @@ pub struct Network {
 }
 
 impl Network {
-    pub(crate) fn new(config: LinkConfig, random: Random) -> Network {
+    /// Links that all behave so, and whose chance is `random`.
+    #[must_use]
+    pub fn new(config: LinkConfig, random: Random) -> Network {
         Network {
             config,
             random,
@@ -197,8 +206,8 @@ impl Network {
         self.config.latency.draw(&mut self.random)
     }
 
-    /// Sends `bytes` at `now`.
-    pub(crate) fn carry(&mut self, now: Instant, from: usize, to: usize, bytes: usize) -> Fate {
+    /// Sends a packet of `bytes` at `now`.
+    pub fn carry(&mut self, now: Instant, from: usize, to: usize, bytes: usize) -> Fate {
         let sent = self.sent_at(now, from, bytes);
         let worse = |node| self.losses.get(node).copied().unwrap_or(0.0);
         let loss = self.config.loss.max(worse(&from)).max(worse(&to));

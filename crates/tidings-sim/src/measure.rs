@@ -6,8 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 use tidings_core::{EventKind, Instant, NodeId};
 
-use crate::world::World;
-
 /// Numbers about a set of times, in seconds. All zero where there were none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
@@ -49,31 +47,42 @@ pub struct Sample {
     pub bytes_per_node_per_s: f64,
 }
 
-/// Gathers numbers from the events of all nodes.
+/// Gathers numbers from what all nodes tell of each other. A node is named by its index, and one run of it by its id.
 #[derive(Debug, Default)]
-pub(crate) struct Measure {
+pub struct Measure {
     /// When each id's process ended.
     ended: BTreeMap<NodeId, Instant>,
     indexes: BTreeMap<NodeId, usize>,
     /// The nodes each node takes for live.
     live: Vec<BTreeSet<NodeId>>,
     detections: Vec<Duration>,
-    pub(crate) false_positives: u64,
-    pub(crate) false_positives_about_healthy: u64,
-    pub(crate) false_positives_among_healthy: u64,
+    false_positives: FalsePositives,
     /// Nodes that something is done to while they run.
     disturbed: BTreeSet<usize>,
-    pub(crate) samples: Vec<Sample>,
+    samples: Vec<Sample>,
     bytes: u64,
     sampled_at: Instant,
 }
 
+/// How often a running node declared a running node dead.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FalsePositives {
+    /// In all.
+    pub all: u64,
+    /// Where nothing was ever done to the one declared dead.
+    pub about_healthy: u64,
+    /// Where nothing was ever done to either of both.
+    pub among_healthy: u64,
+}
+
 impl Measure {
-    pub(crate) fn disturb(&mut self, nodes: &[usize]) {
+    /// Something is done to these nodes while they run.
+    pub fn disturb(&mut self, nodes: &[usize]) {
         self.disturbed.extend(nodes);
     }
 
-    pub(crate) fn begin(&mut self, index: usize, id: &NodeId) {
+    /// The node `index` starts, as `id`.
+    pub fn begin(&mut self, index: usize, id: &NodeId) {
         if self.live.len() <= index {
             self.live.resize_with(index + 1, BTreeSet::new);
         }
@@ -82,80 +91,109 @@ impl Measure {
         self.ended.remove(id);
     }
 
-    pub(crate) fn end(&mut self, now: Instant, id: &NodeId) {
+    /// The process of `id` has ended.
+    pub fn end(&mut self, now: Instant, id: &NodeId) {
         self.ended.insert(id.clone(), now);
     }
 
     /// Takes an event of the node `observer`. True: that node declared one dead that runs.
-    pub(crate) fn event(&mut self, world: &World, observer: usize, kind: &EventKind) -> bool {
-        let Some(live) = self.live.get_mut(observer) else { return false };
+    pub(crate) fn event(&mut self, now: Instant, observer: usize, kind: &EventKind) -> bool {
         match kind {
-            EventKind::NodeJoined { node } => {
-                live.insert(node.clone());
-                false
-            }
-            EventKind::NodeLeft { node } | EventKind::NodeRestarted { old: node, .. } => {
-                live.remove(node);
-                false
-            }
-            EventKind::NodeDied { node } => {
-                live.remove(node);
-                self.died(world, observer, node)
-            }
-            _ => false,
+            EventKind::NodeJoined { node } => self.joined(observer, node),
+            EventKind::NodeLeft { node } | EventKind::NodeRestarted { old: node, .. } => self.left(observer, node),
+            EventKind::NodeDied { node } => return self.died(now, observer, node),
+            _ => {}
+        }
+        false
+    }
+
+    /// The node `observer` takes `node` for live from now on.
+    pub fn joined(&mut self, observer: usize, node: &NodeId) {
+        if let Some(live) = self.live.get_mut(observer) {
+            live.insert(node.clone());
         }
     }
 
-    fn died(&mut self, world: &World, observer: usize, node: &NodeId) -> bool {
+    /// The node `observer` takes `node` for live no more, and not because it would be dead.
+    pub fn left(&mut self, observer: usize, node: &NodeId) {
+        if let Some(live) = self.live.get_mut(observer) {
+            live.remove(node);
+        }
+    }
+
+    /// The node `observer` declares `node` dead. True: it runs.
+    pub fn died(&mut self, now: Instant, observer: usize, node: &NodeId) -> bool {
+        self.left(observer, node);
         if let Some(ended) = self.ended.get(node) {
-            self.detections.push(world.now().saturating_duration_since(*ended));
+            self.detections.push(now.saturating_duration_since(*ended));
             return false;
         }
         let Some(subject) = self.indexes.get(node) else { return false };
-        self.false_positives += 1;
+        self.false_positives.all += 1;
         if !self.disturbed.contains(subject) {
-            self.false_positives_about_healthy += 1;
-            self.false_positives_among_healthy += u64::from(!self.disturbed.contains(&observer));
+            self.false_positives.about_healthy += 1;
+            self.false_positives.among_healthy += u64::from(!self.disturbed.contains(&observer));
         }
         true
     }
 
-    pub(crate) fn detection(&self) -> Spread {
+    /// Whom the node `observer` takes for live, itself left out.
+    #[must_use]
+    pub fn live(&self, observer: usize) -> Option<&BTreeSet<NodeId>> {
+        self.live.get(observer)
+    }
+
+    /// How long after a process ended each of the others declared it dead.
+    #[must_use]
+    pub fn detection(&self) -> Spread {
         Spread::of(self.detections.clone())
     }
 
-    /// Whether every running node takes exactly the running nodes of its cluster for live.
-    pub(crate) fn is_membership_right(&self, world: &World, cluster_of: impl Fn(usize) -> usize) -> bool {
-        let mut running: BTreeMap<usize, usize> = BTreeMap::new();
-        for index in world.running() {
-            *running.entry(cluster_of(index)).or_default() += 1;
+    /// How often a running node declared a running node dead.
+    #[must_use]
+    pub fn false_positives(&self) -> FalsePositives {
+        self.false_positives
+    }
+
+    /// Whether each of these nodes, the running ones, takes exactly those of its cluster for live.
+    #[must_use]
+    pub fn is_membership_right(&self, running: &[usize], cluster_of: impl Fn(usize) -> usize) -> bool {
+        let mut sizes: BTreeMap<usize, usize> = BTreeMap::new();
+        for index in running {
+            *sizes.entry(cluster_of(*index)).or_default() += 1;
         }
-        world.running().all(|index| {
-            let live = &self.live[index];
-            live.len() + 1 == running[&cluster_of(index)] && live.iter().all(|id| !self.ended.contains_key(id))
+        running.iter().all(|index| {
+            let Some(live) = self.live.get(*index) else { return false };
+            let is_complete = sizes.get(&cluster_of(*index)) == Some(&(live.len() + 1));
+            is_complete && live.iter().all(|id| !self.ended.contains_key(id))
         })
     }
 
-    pub(crate) fn sample(&mut self, world: &World) {
-        let running = world.running().count();
-        let nodes = running.max(1) as f64;
-        let of_running = |is_running: bool| {
-            let live = world.running().flat_map(|index| &self.live[index]);
-            live.filter(|id| self.ended.contains_key(*id) != is_running).count() as f64
-        };
-        let now = world.now();
+    /// Takes a sample of these nodes, the running ones, which have sent so many bytes since the start.
+    pub fn sample(&mut self, now: Instant, running: &[usize], bytes: u64) {
+        let nodes = running.len().max(1) as f64;
+        let live: Vec<_> = running.iter().filter_map(|index| self.live.get(*index)).collect();
+        let known: usize = live.iter().map(|live| live.len()).sum();
+        // Few have ended, and many are live.
+        let ended_among = |live: &BTreeSet<NodeId>| self.ended.keys().filter(|id| live.contains(*id)).count();
+        let known_wrongly: usize = live.iter().map(|live| ended_among(live)).sum();
         let elapsed = now.saturating_duration_since(self.sampled_at).as_secs_f64();
-        let bytes = world.traffic().bytes;
         let rate = if elapsed > 0.0 { (bytes - self.bytes) as f64 / nodes / elapsed } else { 0.0 };
         self.samples.push(Sample {
             at_s: now.saturating_duration_since(Instant::ZERO).as_secs_f64(),
-            running,
-            known_live: if running == 0 { 0.0 } else { 1.0 + of_running(true) / nodes },
-            known_wrongly: of_running(false) / nodes,
-            false_positives: self.false_positives,
+            running: running.len(),
+            known_live: if running.is_empty() { 0.0 } else { 1.0 + (known - known_wrongly) as f64 / nodes },
+            known_wrongly: known_wrongly as f64 / nodes,
+            false_positives: self.false_positives.all,
             bytes_per_node_per_s: rate,
         });
         (self.bytes, self.sampled_at) = (bytes, now);
+    }
+
+    /// The samples taken so far.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Report {
     /// Nodes that were up, summed over virtual time, in hours.
     #[serde(skip)]
     pub node_hours: f64,
+    /// What one node was given, if that was [asked for](crate::Keep::record) and the node was started.
+    #[serde(skip)]
+    pub recording: Option<Vec<u8>>,
     /// The cluster over time.
     #[serde(skip)]
     pub samples: Vec<Sample>,

@@ -55,47 +55,55 @@ pub(crate) enum Copy {
 }
 
 #[derive(Debug)]
-struct Scheduled {
+struct Scheduled<H> {
     at: Instant,
     /// What was scheduled first happens first.
     sequence: u64,
-    happening: Happening,
+    happening: H,
 }
 
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Scheduled) -> bool {
+impl<H> PartialEq for Scheduled<H> {
+    fn eq(&self, other: &Scheduled<H>) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Scheduled {}
+impl<H> Eq for Scheduled<H> {}
 
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Scheduled) -> Option<Ordering> {
+impl<H> PartialOrd for Scheduled<H> {
+    fn partial_cmp(&self, other: &Scheduled<H>) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Scheduled) -> Ordering {
+impl<H> Ord for Scheduled<H> {
+    fn cmp(&self, other: &Scheduled<H>) -> Ordering {
         (self.at, self.sequence).cmp(&(other.at, other.sequence))
     }
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Scheduled>>,
+/// What is going to happen, soonest first; what is due at the same time in the order in which it was put in.
+#[derive(Debug)]
+pub struct Queue<H> {
+    heap: BinaryHeap<Reverse<Scheduled<H>>>,
     sequence: u64,
 }
 
-impl Queue {
-    pub(crate) fn push(&mut self, at: Instant, happening: Happening) {
+impl<H> Default for Queue<H> {
+    fn default() -> Queue<H> {
+        Queue { heap: BinaryHeap::new(), sequence: 0 }
+    }
+}
+
+impl<H> Queue<H> {
+    /// Lets it happen at `at`.
+    pub fn push(&mut self, at: Instant, happening: H) {
         self.sequence += 1;
         self.heap.push(Reverse(Scheduled { at, sequence: self.sequence, happening }));
     }
 
-    /// What happens next, if that is not after `until`.
-    pub(crate) fn pop(&mut self, until: Instant) -> Option<(Instant, Happening)> {
+    /// What happens next, and when, if that is not after `until`.
+    pub fn pop(&mut self, until: Instant) -> Option<(Instant, H)> {
         if self.heap.peek()?.0.at > until {
             return None;
         }

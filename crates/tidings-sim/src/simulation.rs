@@ -25,13 +25,25 @@ pub fn run(scenario: &Scenario) -> Result<Report, ScenarioError> {
     Simulation::new(scenario)?.run()
 }
 
-/// As [`run`], and writes a line for everything that happens.
+/// What is to be kept of a run beside its report. It changes nothing in the run.
+#[derive(Default)]
+pub struct Keep {
+    /// A line for everything that happens goes here.
+    pub trace: Option<Box<dyn Write + Send>>,
+    /// The node of which everything it is given is to be recorded: [`Report::recording`].
+    pub record: Option<usize>,
+}
+
+/// As [`run`], and keeps more of it.
 ///
 /// # Errors
 /// The scenario is not valid.
-pub fn run_with_trace(scenario: &Scenario, sink: Box<dyn Write + Send>) -> Result<Report, ScenarioError> {
+pub fn run_and_keep(scenario: &Scenario, keep: Keep) -> Result<Report, ScenarioError> {
     let mut simulation = Simulation::new(scenario)?;
-    simulation.world.write_trace_to(sink);
+    simulation.recorded = keep.record;
+    if let Some(sink) = keep.trace {
+        simulation.world.write_trace_to(sink);
+    }
     simulation.run()
 }
 
@@ -63,6 +75,8 @@ struct Simulation<'a> {
     /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
     is_undisturbed: bool,
     node_hours: f64,
+    /// The node that is to be recorded.
+    recorded: Option<usize>,
     tap: Option<Tap<'a>>,
 }
 
@@ -97,6 +111,7 @@ impl<'a> Simulation<'a> {
             converged_at: None,
             is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
             node_hours: 0.0,
+            recorded: None,
             tap: None,
         };
         simulation.schedule_write();
@@ -244,14 +259,15 @@ impl<'a> Simulation<'a> {
 
     fn next_sample(&self) -> Instant {
         let interval = self.scenario.protocol.interval;
-        match self.measure.samples.last() {
+        match self.measure.samples().last() {
             Some(last) => Instant::ZERO + Duration::from_secs_f64(last.at_s) + interval,
             None => Instant::ZERO + interval,
         }
     }
 
     fn sample(&mut self) {
-        self.measure.sample(&self.world);
+        let running: Vec<usize> = self.world.running().collect();
+        self.measure.sample(self.world.now(), &running, self.world.traffic().bytes);
         if self.converged_at.is_none() && self.is_converged() {
             self.converged_at = Some(self.world.now());
         }
@@ -259,10 +275,11 @@ impl<'a> Simulation<'a> {
 
     fn is_converged(&self) -> bool {
         let cluster_of = |index| self.scenario.cluster_of(index);
-        if self.world.len() < self.scenario.nodes || !self.measure.is_membership_right(&self.world, cluster_of) {
+        let running: Vec<usize> = self.world.running().collect();
+        if self.world.len() < self.scenario.nodes || !self.measure.is_membership_right(&running, cluster_of) {
             return false;
         }
-        let owners: Vec<_> = self.world.running().filter_map(|index| self.world.node(index)).collect();
+        let owners: Vec<_> = running.iter().filter_map(|index| self.world.node(*index)).collect();
         let version = |state: &tidings_core::NodeState| state.max_version();
         owners.iter().all(|owner| {
             let truth = owner.node_state(owner.id()).map(|state| version(state));
@@ -275,7 +292,7 @@ impl<'a> Simulation<'a> {
     fn news(&mut self) -> Result<(), Violation> {
         for (index, event) in self.world.take_news() {
             self.checker.event(&self.world, index, &event)?;
-            let is_false = self.measure.event(&self.world, index, &event.kind);
+            let is_false = self.measure.event(self.world.now(), index, &event.kind);
             if is_false && self.is_undisturbed {
                 let message = format!("node {index} tells: {}, and nothing is wrong with it", event.kind);
                 return Err(Violation { at: self.world.now(), rule: Rule::FalseAlarm, message });
@@ -301,6 +318,9 @@ impl<'a> Simulation<'a> {
         // The config was validated with the scenario.
         if self.world.add(config).is_err() {
             return Ok(());
+        }
+        if self.recorded == Some(index) {
+            self.world.record(index);
         }
         self.set_first_keys(index)
     }
@@ -382,11 +402,12 @@ impl<'a> Simulation<'a> {
 
     // ---- the end ----
 
-    fn report(self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
+    fn report(mut self, violation: Option<Violation>, rounds_to_heal: Option<f64>, cpu_s: f64) -> Report {
         let virtual_s = self.world.now().saturating_duration_since(Instant::ZERO).as_secs_f64();
         let node_s = (self.node_hours * 3600.0).max(f64::MIN_POSITIVE);
         let traffic = self.world.traffic();
         let interval = self.scenario.protocol.interval.as_secs_f64();
+        let false_positives = self.measure.false_positives();
         let rounds = |at: Instant| at.saturating_duration_since(Instant::ZERO).as_secs_f64() / interval;
         Report {
             name: self.scenario.name.clone(),
@@ -396,9 +417,9 @@ impl<'a> Simulation<'a> {
             rounds_to_converge: self.converged_at.map(rounds),
             rounds_to_heal,
             detection_s: self.measure.detection(),
-            false_positives: self.measure.false_positives,
-            false_positives_about_healthy: self.measure.false_positives_about_healthy,
-            false_positives_among_healthy: self.measure.false_positives_among_healthy,
+            false_positives: false_positives.all,
+            false_positives_about_healthy: false_positives.about_healthy,
+            false_positives_among_healthy: false_positives.among_healthy,
             bytes_per_node_per_s: traffic.bytes as f64 / node_s,
             messages_per_node_per_s: traffic.packets as f64 / node_s,
             max_packet_bytes: traffic.max_packet_bytes,
@@ -407,7 +428,8 @@ impl<'a> Simulation<'a> {
             trace_hash: format!("{:016x}", self.world.trace_hash()),
             node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),
             node_hours: self.node_hours,
-            samples: self.measure.samples,
+            recording: self.recorded.and_then(|index| self.world.recording(index)).map(<[u8]>::to_vec),
+            samples: self.measure.samples().to_vec(),
         }
     }
 }

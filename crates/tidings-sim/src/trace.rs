@@ -1,6 +1,6 @@
 //! What happened, as a hash and, if wanted, as lines to read.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write;
 
 use tidings_core::Instant;
@@ -26,6 +26,8 @@ pub(crate) enum Note<'a> {
 /// The history of one run. The hash stands for every step of it, packets and all.
 pub(crate) struct Trace {
     hash: Xxh3,
+    /// Where a note's text is written to be hashed; kept, so that it is not made anew each time.
+    text: String,
     sink: Option<Box<dyn Write + Send>>,
 }
 
@@ -37,7 +39,7 @@ impl fmt::Debug for Trace {
 
 impl Trace {
     pub(crate) fn new() -> Trace {
-        Trace { hash: Xxh3::new(), sink: None }
+        Trace { hash: Xxh3::new(), text: String::new(), sink: None }
     }
 
     pub(crate) fn write_to(&mut self, sink: Box<dyn Write + Send>) {
@@ -49,7 +51,7 @@ impl Trace {
     }
 
     pub(crate) fn note(&mut self, now: Instant, node: usize, note: Note<'_>) {
-        let (kind, a, b) = note.numbers();
+        let (kind, a, b) = note.numbers(&mut self.text);
         let mut bytes = [0; 40];
         for (place, number) in bytes.chunks_exact_mut(8).zip([now.as_nanos(), node as u64, kind, a, b]) {
             place.copy_from_slice(&number.to_le_bytes());
@@ -63,8 +65,14 @@ impl Trace {
 }
 
 impl Note<'_> {
-    fn numbers(&self) -> (u64, u64, u64) {
-        let text = |what: &dyn fmt::Display| xxh3_64(what.to_string().as_bytes());
+    /// What the note stands for in the hash; its text, if it has one, is written to `buffer`.
+    fn numbers(&self, buffer: &mut String) -> (u64, u64, u64) {
+        let mut text = |what: &dyn fmt::Display| {
+            buffer.clear();
+            // Writing to a String does not fail.
+            let _ = write!(buffer, "{what}");
+            xxh3_64(buffer.as_bytes())
+        };
         match *self {
             Note::Started { generation } => (1, generation, 0),
             Note::Crashed => (2, 0, 0),
@@ -92,10 +100,15 @@ impl fmt::Display for Note<'_> {
             Note::Timer => f.write_str("wakes"),
             Note::Accepted { from } => write!(f, "accepts node {from}"),
             Note::Sent { to, packet, lost } => {
-                write!(f, "sends {} to node {to}{}", Packet(packet), if *lost { ", lost" } else { "" })
+                write!(f, "sends {} to node {to}{}", PacketText(packet), if *lost { ", lost" } else { "" })
             }
             Note::Received { from, packet, is_copy } => {
-                write!(f, "receives {} from node {from}{}", Packet(packet), if *is_copy { ", once more" } else { "" })
+                write!(
+                    f,
+                    "receives {} from node {from}{}",
+                    PacketText(packet),
+                    if *is_copy { ", once more" } else { "" }
+                )
             }
             Note::Rejected { reason } => write!(f, "rejects it: {reason}"),
             Note::Closed { peer, outcome } => write!(f, "closes with node {peer}: {outcome:?}"),
@@ -105,10 +118,11 @@ impl fmt::Display for Note<'_> {
     }
 }
 
-/// A packet as one readable line.
-struct Packet<'a>(&'a [u8]);
+/// A packet's bytes as one readable line, through `Display`.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketText<'a>(pub &'a [u8]);
 
-impl fmt::Display for Packet<'_> {
+impl fmt::Display for PacketText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use tidings_core::wire::{self, Message};
         let decoded = match wire::decode(self.0, &tidings_core::DecodeLimits::default()) {

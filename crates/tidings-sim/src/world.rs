@@ -1,6 +1,7 @@
 //! The world: all hosts, all links, one clock, and what happens next.
 
 mod exchange;
+mod record;
 mod user;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
+use tidings_core::record::Recorder;
 use tidings_core::{Address, Config, ConfigError, Event, Instant, Node, NodeId, Outcome};
 
 use crate::clock::Clock;
@@ -61,7 +63,7 @@ pub struct World {
     network: Network,
     connections: Connections,
     timeouts: Timeouts,
-    queue: Queue,
+    queue: Queue<Happening>,
     random: Random,
     trace: Trace,
     traffic: Traffic,
@@ -128,13 +130,13 @@ impl World {
     #[must_use]
     pub fn node(&self, index: usize) -> Option<&Node> {
         let host = self.hosts.get(index)?;
-        matches!(host.process, Process::Running | Process::Paused).then_some(&host.node)
+        matches!(host.process, Process::Running | Process::Paused).then_some(&*host.node)
     }
 
     /// The node with this index as it is, or as it was when its process ended.
     #[must_use]
     pub fn node_or_remains(&self, index: usize) -> Option<&Node> {
-        self.hosts.get(index).map(|host| &host.node)
+        self.hosts.get(index).map(|host| &*host.node)
     }
 
     /// What the process with this index does.
@@ -221,7 +223,8 @@ impl World {
         self.by_address.insert(config.node_id.gossip_advertise_addr().clone(), index);
         self.hosts.push(Host {
             config,
-            node,
+            node: Recorder::new(node),
+            recording: None,
             process: Process::Running,
             run: 0,
             clock: Clock::started_at(self.now),
@@ -276,7 +279,8 @@ impl World {
         let old = &host.config.node_id;
         let (name, address) = (old.name().to_string(), old.gossip_advertise_addr().clone());
         host.config.node_id = NodeId::with_tls_name(name, generation, address, old.tls_name().map(str::to_string));
-        host.node = Node::new(host.config.clone(), Instant::ZERO, self.random.generator())?;
+        host.node = Recorder::new(Node::new(host.config.clone(), Instant::ZERO, self.random.generator())?);
+        host.recording = host.recording.take().and_then(|_| host.node.begin(usize::MAX).encode());
         host.process = Process::Running;
         host.run += 1;
         host.clock = Clock::started_at(self.now);

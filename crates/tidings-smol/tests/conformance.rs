@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_conformance::history as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn both_sides_remember_an_exchange() {
+        smol::block_on(suite::both_sides_remember_an_exchange::<Smol>());
+    }
+
+    #[test]
+    fn exchanges_that_fail_are_remembered_as_such() {
+        smol::block_on(suite::exchanges_that_fail_are_remembered_as_such::<Smol>());
+    }
+}
+
 mod hostile {
     use tidings_conformance::hostile as suite;
     use tidings_smol::Smol;
@@ -417,5 +432,45 @@ mod tls_refused {
     #[test]
     fn who_is_refused_is_told() {
         smol::block_on(suite::who_is_refused_is_told::<Smol>());
+    }
+}
+
+mod recording {
+    use tidings_conformance::recording as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_recorded_run_comes_out_the_same() {
+        smol::block_on(suite::a_recorded_run_comes_out_the_same::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_is_on_disk_while_the_node_runs() {
+        smol::block_on(suite::a_recording_is_on_disk_while_the_node_runs::<Smol>());
+    }
+
+    #[test]
+    fn a_full_recording_is_begun_anew() {
+        smol::block_on(suite::a_full_recording_is_begun_anew::<Smol>());
+    }
+
+    #[test]
+    fn the_recording_of_an_earlier_run_is_kept() {
+        smol::block_on(suite::the_recording_of_an_earlier_run_is_kept::<Smol>());
+    }
+
+    #[test]
+    fn names_of_peers_are_recorded_and_keys_are_not() {
+        smol::block_on(suite::names_of_peers_are_recorded_and_keys_are_not::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_that_fails_leaves_the_node_running() {
+        smol::block_on(suite::a_recording_that_fails_leaves_the_node_running::<Smol>());
+    }
+
+    #[test]
+    fn a_recording_that_can_not_be_begun_is_refused() {
+        smol::block_on(suite::a_recording_that_can_not_be_begun_is_refused::<Smol>());
     }
 }

@@ -57,8 +57,8 @@ pub use tidings_driver::core::{
     NodeState, SetError, Snapshot, Stats, ValueStatus, VersionedValue,
 };
 pub use tidings_driver::{
-    ClusterStats, DriverStats, EventStats, Lagged, LeaveReport, LiveNodes, ShutdownReport, StartError, Subscription,
-    core,
+    ClusterStats, Direction, DriverStats, EventStats, ExchangeOutcome, Lagged, LeaveReport, LiveNodes, OutcomeCounts,
+    RecentExchange, ShutdownReport, StartError, Subscription, core,
 };
 #[cfg(feature = "tls")]
 pub use tidings_driver::{Tls, TlsError, rustls};

@@ -115,6 +115,21 @@ mod events {
     }
 }
 
+mod history {
+    use tidings_conformance::history as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn both_sides_remember_an_exchange() {
+        suite::both_sides_remember_an_exchange::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn exchanges_that_fail_are_remembered_as_such() {
+        suite::exchanges_that_fail_are_remembered_as_such::<Tokio>().await;
+    }
+}
+
 mod hostile {
     use tidings_conformance::hostile as suite;
     use tidings_tokio::Tokio;
@@ -417,5 +432,45 @@ mod tls_refused {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn who_is_refused_is_told() {
         suite::who_is_refused_is_told::<Tokio>().await;
+    }
+}
+
+mod recording {
+    use tidings_conformance::recording as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_recorded_run_comes_out_the_same() {
+        suite::a_recorded_run_comes_out_the_same::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_recording_is_on_disk_while_the_node_runs() {
+        suite::a_recording_is_on_disk_while_the_node_runs::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_full_recording_is_begun_anew() {
+        suite::a_full_recording_is_begun_anew::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_recording_of_an_earlier_run_is_kept() {
+        suite::the_recording_of_an_earlier_run_is_kept::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn names_of_peers_are_recorded_and_keys_are_not() {
+        suite::names_of_peers_are_recorded_and_keys_are_not::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_recording_that_fails_leaves_the_node_running() {
+        suite::a_recording_that_fails_leaves_the_node_running::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_recording_that_can_not_be_begun_is_refused() {
+        suite::a_recording_that_can_not_be_begun_is_refused::<Tokio>().await;
     }
 }

@@ -1,10 +1,12 @@
 //! The command line.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidings_tokio::Address;
+
+use crate::agent::{self, AgentArgs};
+use crate::commands::AgentCommand;
 
 /// Cluster membership by gossip: who is here, who is alive, and what each one says about itself.
 #[derive(Debug, Parser)]
@@ -18,8 +20,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Watch a cluster form in this process, lose a node and take it back.
     Demo(DemoArgs),
-    /// Run one cluster member, with an HTTP API on the loopback interface.
+    /// Run one cluster member, with an HTTP API.
     Agent(AgentArgs),
+    #[command(flatten)]
+    Talk(AgentCommand),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -41,64 +45,18 @@ pub(crate) struct DemoArgs {
     /// Time between two gossip rounds.
     #[arg(long, default_value = "200ms", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) gossip_interval: Duration,
-}
 
-#[derive(Args, Clone, Debug)]
-pub(crate) struct AgentArgs {
-    /// This node's name, the same at every start.
-    #[arg(long)]
-    pub(crate) name: String,
-
-    /// Where to listen for gossip; port 0 lets the system choose.
-    #[arg(long, default_value = "127.0.0.1:7000", value_name = "HOST:PORT")]
-    pub(crate) listen: Address,
-
-    /// Where other nodes reach this one, if that is not where it listens.
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) advertise: Option<Address>,
-
-    /// A node to begin with; may be repeated.
-    #[arg(long = "seed", value_name = "HOST:PORT")]
-    pub(crate) seeds: Vec<Address>,
-
-    /// The cluster to belong to; nodes of another one are not spoken to.
-    #[arg(long, default_value = "default-cluster", value_name = "ID")]
-    pub(crate) cluster_id: String,
-
-    /// Time between two gossip rounds, as in 1s or 200ms.
-    #[arg(long, default_value = "1s", value_name = "TIME", value_parser = humantime::parse_duration)]
-    pub(crate) gossip_interval: Duration,
-
-    /// A key-value to start with; may be repeated.
-    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
-    pub(crate) key_values: Vec<(String, String)>,
-
-    /// Serve the HTTP API at this loopback address, as in 127.0.0.1:8000; port 0 lets the system choose.
-    ///
-    /// Whoever can reach the API can write this node's key-values, so only a loopback address is taken.
-    #[arg(long, value_name = "IP:PORT", value_parser = loopback)]
+    /// Serve a page at this loopback address that shows all the nodes in a browser; port 0 lets the system choose.
+    #[arg(long, value_name = "IP:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:8080", value_parser = loopback)]
     pub(crate) http: Option<SocketAddr>,
 }
 
-fn key_value(text: &str) -> Result<(String, String), String> {
-    let (key, value) = text.split_once('=').ok_or("write KEY=VALUE, as in role=web")?;
-    Ok((key.to_string(), value.to_string()))
-}
-
+/// The demo asks for no token, so that nobody else may reach it.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address = match text.strip_prefix("localhost:") {
-        Some(port) => port.parse().map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)).ok(),
-        None => text.parse().ok(),
-    };
-    let address: SocketAddr =
-        address.ok_or("write an IP address and a port, as in 127.0.0.1:8000, [::1]:8000 or localhost:8000")?;
+    let address = agent::socket(text)?;
     if !address.ip().to_canonical().is_loopback() {
-        return Err(format!(
-            "{} is not a loopback address. The API asks for no credentials, so it is served to this machine alone: \
-             use 127.0.0.1:{port} or [::1]:{port}",
-            address.ip(),
-            port = address.port(),
-        ));
+        let (ip, port) = (address.ip(), address.port());
+        return Err(format!("{ip} is not a loopback address; use 127.0.0.1:{port} or [::1]:{port}"));
     }
     Ok(address)
 }
@@ -110,13 +68,6 @@ mod tests {
     fn parse(words: &[&str]) -> Result<Command, String> {
         let words = ["tidings"].iter().chain(words);
         Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| error.to_string())
-    }
-
-    fn agent(words: &[&str]) -> Result<AgentArgs, String> {
-        match parse(&[&["agent", "--name", "a"], words].concat())? {
-            Command::Agent(args) => Ok(args),
-            Command::Demo(_) => Err("a demo".to_string()),
-        }
     }
 
     #[test]
@@ -136,12 +87,24 @@ mod tests {
     }
 
     #[test]
+    fn a_demo_serves_its_page_where_it_is_told_or_at_the_usual_port() {
+        let http = |words: &[&str]| match parse(words) {
+            Ok(Command::Demo(args)) => args.http.map(|address| address.to_string()),
+            other => panic!("not a demo: {other:?}"),
+        };
+        assert_eq!(http(&["demo"]), None);
+        assert_eq!(http(&["demo", "--http"]).as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(http(&["demo", "--http", "--plain"]).as_deref(), Some("127.0.0.1:8080"));
+        assert_eq!(http(&["demo", "--http", "[::1]:0"]).as_deref(), Some("[::1]:0"));
+        assert!(parse(&["demo", "--http", "0.0.0.0:8080"]).unwrap_err().contains("not a loopback address"));
+    }
+
+    #[test]
     fn bad_flags_are_named_with_the_way_out() {
-        let cases: [(&[&str], &str, &str); 7] = [
+        let cases: [(&[&str], &str, &str); 6] = [
             (&["demo", "--nodes", "0"], "--nodes", "1..=64"),
             (&["demo", "--nodes", "65"], "--nodes", "1..=64"),
             (&["demo", "--for", "20"], "--for", "time unit needed"),
-            (&["agent"], "--name", "required"),
             (&["agent", "--name", "a", "--seed", "here"], "--seed", "write host:port"),
             (&["agent", "--name", "a", "--set", "role"], "--set", "write KEY=VALUE"),
             (&["agent", "--name", "a", "--http", "8000"], "--http", "127.0.0.1:8000"),
@@ -149,25 +112,6 @@ mod tests {
         for (words, flag, way_out) in cases {
             let error = parse(words).expect_err(flag);
             assert!(error.contains(flag) && error.contains(way_out), "{words:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn seeds_and_key_values_are_collected_in_order() {
-        let args = agent(&["--seed", "a:1", "--set", "k=v=w", "--seed", "[::1]:2", "--set", "empty="]).unwrap();
-        assert_eq!(args.seeds, [Address::new("a", 1), Address::new("::1", 2)]);
-        let pairs = [("k", "v=w"), ("empty", "")].map(|(key, value)| (key.to_string(), value.to_string()));
-        assert_eq!(args.key_values, pairs);
-    }
-
-    #[test]
-    fn the_api_is_served_on_loopback_alone() {
-        for good in ["127.0.0.1:8000", "127.8.9.1:0", "[::1]:8000", "localhost:8000", "[::ffff:127.0.0.1]:1"] {
-            assert!(agent(&["--http", good]).unwrap().http.is_some(), "{good}");
-        }
-        for bad in ["0.0.0.0:8000", "[::]:8000", "10.0.0.7:8000", "[::ffff:10.0.0.7]:8000"] {
-            let error = agent(&["--http", bad]).expect_err(bad);
-            assert!(error.contains("not a loopback address") && error.contains("use 127.0.0.1:8000"), "{error}");
         }
     }
 }

@@ -1,10 +1,13 @@
-//! The `tidings` command: `demo` shows a cluster living in one process, `agent` is one cluster member with an HTTP API.
+//! The `tidings` command: `demo` shows a cluster living in one process, `agent` is one cluster member with an HTTP API,
+//! and the other commands talk to an agent.
 
 mod agent;
 mod cli;
+mod commands;
 mod demo;
 mod logfmt;
 mod members;
+mod page;
 mod stop;
 
 use std::error::Error;
@@ -33,6 +36,7 @@ fn run(command: Command) -> Result<ExitCode, Box<dyn Error>> {
     let result = match command {
         Command::Demo(args) => runtime.block_on(demo::run(args)).map_err(Box::from),
         Command::Agent(args) => runtime.block_on(agent::run(args)).map_err(Box::from),
+        Command::Talk(command) => Ok(runtime.block_on(commands::run(command))),
     };
     runtime.shutdown_timeout(EXIT_GRACE);
     result

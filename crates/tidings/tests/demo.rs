@@ -6,7 +6,7 @@ mod support;
 
 use rustix::process::Signal;
 
-use support::{Running, field, run};
+use support::{Running, eventually, field, run};
 
 #[test]
 fn three_members_form_a_cluster_one_dies_and_comes_back() {
@@ -65,6 +65,43 @@ fn a_cluster_without_time_to_form_is_a_failure() {
 }
 
 #[test]
+fn one_page_looks_through_all_nodes_and_a_killed_one_is_not_there_for_a_while() {
+    let mut demo = Running::start(&["demo", "--plain", "--http", "127.0.0.1:0"]);
+    let start = demo.line("start", |line| line.contains("event=start"));
+    let page = field(&start, "page");
+    assert!(get(page).1.contains("<canvas"), "no page");
+    let (_, nodes) = get(&format!("{page}page.json"));
+    for name in ["simple1", "simple2", "simple3"] {
+        assert!(nodes.contains(&format!(r#"{{"api":"/nodes/{name}","name":"{name}"}}"#)), "{nodes}");
+        let (status, members) = get(&format!("{page}nodes/{name}/v1/members"));
+        assert!(status == 200 && members.contains(&format!(r#""self":"{name}""#)), "{members}");
+    }
+    assert_eq!(get(&format!("{page}nodes/simple4/v1/members")).0, 404);
+    assert_eq!(get(&format!("{page}nodes/simple1/v1/nothing")).0, 404);
+
+    let kill = demo.line("kill", |line| line.contains("event=kill"));
+    let victim = format!("{page}nodes/{}/v1/members", field(&kill, "node"));
+    let (status, problem) = get(&victim);
+    assert!(status == 503 && problem.contains("node-down") && problem.contains("start it again"), "{problem}");
+    demo.line("death", |line| line.contains("event=died"));
+    demo.line("return", |line| line.contains("event=revive"));
+    eventually("the node at its old path", || (get(&victim).0 == 200).then_some(()));
+
+    demo.signal(Signal::INT);
+    let (status, rest) = demo.wait();
+    assert!(status.success(), "{status}: {rest:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, _, err) = run(&["demo", "--http", &address]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("--http") && err.contains(&address) && err.contains("port 0"), "{err}");
+}
+
+#[test]
 fn a_bad_gossip_interval_is_named() {
     let (code, _, err) = run(&["demo", "--gossip-interval", "0s"]);
     assert_eq!(code, Some(1));
@@ -72,6 +109,13 @@ fn a_bad_gossip_interval_is_named() {
     let (code, _, err) = run(&["demo", "--nodes", "0"]);
     assert_eq!(code, Some(2));
     assert!(err.contains("--nodes"), "{err}");
+}
+
+/// The status and the body.
+fn get(url: &str) -> (u16, String) {
+    let client = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(support::DEADLINE));
+    let mut response = ureq::Agent::from(client.build()).get(url).call().unwrap();
+    (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
 }
 
 fn seconds(line: &str) -> f64 {

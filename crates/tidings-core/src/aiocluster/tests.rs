@@ -1,7 +1,6 @@
 //! Each rule beside the defect it answers.
 
 use alloc::format;
-use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -79,8 +78,7 @@ fn defect_1_a_relay_with_holes_is_shown_the_highest_version_heard_and_the_owner_
     assert_eq!(versions_to_show(peer, || false), (20, Some(0)));
     assert_eq!(versions_to_show(peer, || true), (0, None));
     let claim = Claim { from: 0, complete_to: Some(7), as_of: 7, last_gc: 0, says_if_cut: true };
-    let state = Arc::make_mut(&mut peer.state);
-    state.apply(NOW, claim, &[set("a", "1", 7)], &Limits::default(), &mut Vec::new());
+    peer.change_state(|state| state.apply(NOW, claim, &[set("a", "1", 7)], &Limits::default(), &mut Vec::new()));
     assert_eq!(versions_to_show(peer, || false), (20, Some(7)));
     assert_eq!(versions_to_show(peer, || true), (7, None));
 }

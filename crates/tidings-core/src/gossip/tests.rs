@@ -151,6 +151,37 @@ fn one_exchange_tells_both_sides_all_they_lack() {
 }
 
 #[test]
+fn what_is_new_to_a_node_is_not_sent_back_to_whom_it_came_from() {
+    let (mut a, mut b) = (node("a"), node("b"));
+    b.apply_known(&id("x", 1));
+    let Message::Syn { digest } = read(&a.syn(at(1), id("b", 1).gossip_advertise_addr())) else { panic!() };
+    let (digest, delta) = of_synack(answer_syn(&mut b, at(1), &digest, ours(&id("a", 1))));
+    let to = id("b", 1).gossip_advertise_addr().clone();
+    let (ack, _) = answer_syn_ack(&mut a, at(1), &to, &digest, &delta, ours(&id("b", 1)));
+    assert_eq!((keys(&a, &id("x", 1)), read(&ack)), ("k=v".into(), Message::Ack { delta: Delta::default() }));
+}
+
+#[test]
+fn a_copy_in_the_midst_of_a_reset_starts_a_peer_of_a_higher_version_again() {
+    let (mut a, owner, asker) = (node("a"), id("owner", 1), id("asker", 1));
+    hear(
+        &mut a,
+        at(1),
+        &digest_of([entry(&asker, 1), NodeDigest { max_version: 9, ..entry(&owner, 1) }]),
+        ours(&asker),
+    );
+    let claim = Claim { from: 0, complete_to: Some(3), as_of: 9, last_gc: 7, says_if_cut: true };
+    a.apply_claim(at(1), &owner, claim, &[set("k", "v", 3)]);
+    let sent = |a: &mut Gossip, max_version, last_gc_version| {
+        let known = NodeDigest { max_version, last_gc_version, ..entry(&owner, 1) };
+        let (_, delta) = of_synack(answer_syn(a, at(2), &digest_of([entry(&asker, 1), known]), ours(&asker)));
+        delta.node_deltas.iter().any(|sent| sent.node_id == owner && sent.last_gc_version == 7)
+    };
+    assert!(sent(&mut a, 5, 0), "it has not seen all tombstones up to 7");
+    assert!(!sent(&mut a, 7, 0) && !sent(&mut a, 5, 7), "it has");
+}
+
+#[test]
 fn an_exchange_with_nothing_new_carries_no_delta() {
     let (mut a, mut b) = (node("a"), node("b"));
     own_set(&mut a, "k", "v");

@@ -8,6 +8,7 @@ use crate::id::Address;
 /// The peers at each address, by their position among the members. Runs of one node share an address, and so may nodes
 /// behind one name.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Addresses {
     positions: BTreeMap<Address, Vec<usize>>,
 }

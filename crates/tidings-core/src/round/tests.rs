@@ -112,6 +112,10 @@ fn a_node_never_dials_itself_and_its_own_address_is_no_seed() {
     // Its old run is known, dead, at the same address; and a seed leads back to it.
     let counts = Counts::of_nodes(&nodes("live", 1), &[id("me", 0)], &["me", "me-by-another-name"]);
     assert_eq!(counts.by_number, BTreeMap::from([(1, ROUNDS)]));
+    // Nodes of other names claim to be where it is.
+    let here = |name| NodeId::new(name, 1, Address::new("me", 7000));
+    let counts = Counts::of_nodes(&[id("live", 1), here("another")], &[here("gone")], &[]);
+    assert_eq!(counts.by_host, BTreeMap::from([("live".into(), ROUNDS)]));
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(crate) const LEFT_KEY: &str = "tidings.left";
 ///
 /// A copy on write: snapshots share it until the node's next change.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct NodeState {
     key_values: BTreeMap<Arc<str>, VersionedValue>,
     /// Every entry of `key_values` by its version, so that news is read in version order without sorting.

@@ -14,6 +14,7 @@ use crate::time::Instant;
 
 /// How long a key is to live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum Lifetime {
     /// Until it is deleted.
     Forever,
@@ -116,6 +117,7 @@ impl core::error::Error for SetError {}
 
 /// This node's own key-values, their deadlines, and its heartbeat.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct OwnState {
     pub(crate) heartbeat: u64,
     state: Arc<NodeState>,
@@ -273,6 +275,15 @@ impl OwnState {
             return Err(SetError::StateTooLarge { key: named(), max });
         }
         Ok(())
+    }
+
+    /// What `invariants` holds against this state.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        let is_queued = |(key, deadline): (&Arc<str>, &Instant)| self.queue.contains(&(*deadline, key.clone()));
+        if self.queue.len() != self.deadlines.len() || !self.deadlines.iter().all(is_queued) {
+            return Err("the queue of deadlines is not that of the keys");
+        }
+        self.state.check()
     }
 
     fn clear_deadline(&mut self, key: &str) {

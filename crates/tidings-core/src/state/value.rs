@@ -6,6 +6,7 @@ use crate::time::Instant;
 
 /// What a versioned value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub enum ValueStatus {
     /// The key has this value.
     Set,
@@ -17,6 +18,7 @@ pub enum ValueStatus {
 
 /// One key's value at one version of its owner. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct VersionedValue {
     /// The value; empty for a tombstone.
     pub value: Arc<str>,

@@ -61,13 +61,14 @@ impl<'a> Fields<'a> {
 
     #[inline]
     fn varint(&mut self) -> Option<u64> {
-        let (&first, rest) = self.rest.split_first()?;
         // Nearly all are this short: field keys, lengths, small numbers.
-        if first < 0x80 {
-            self.rest = rest;
-            return Some(first.into());
-        }
-        self.long_varint()
+        let (value, rest) = match self.rest {
+            [first @ ..0x80, rest @ ..] => (u64::from(*first), rest),
+            [first, second @ ..0x80, rest @ ..] => (u64::from(*first & 0x7f) | u64::from(*second) << 7, rest),
+            _ => return self.long_varint(),
+        };
+        self.rest = rest;
+        Some(value)
     }
 
     /// Seven bits a byte, the lowest first; at most ten bytes, the last of which can only add one bit.

@@ -11,6 +11,8 @@ use super::generated::packet_pb::Msg;
 use super::generated::*;
 use super::*;
 use crate::delta::NodeDelta;
+use crate::digest::Subject;
+use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::state::ValueStatus;
 
@@ -82,6 +84,31 @@ fn of_a_node_twice_in_a_digest_the_first_counts() {
     let (digest, skipped) = decode_digest(&bytes, &DecodeLimits::default());
     assert_eq!((names(&digest), skipped), (vec!["a", "b"], 2));
     assert_eq!(digest.entries[1].max_version, 1);
+}
+
+#[test]
+fn a_known_id_is_found_however_it_is_written_and_not_made_anew() {
+    let nested_id = |fields: &[Vec<u8>]| nested(tag::node_digest::NODE_ID, &fields.concat());
+    let name = nested(tag::node_id::NAME, b"b");
+    let address = nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, &id("b").gossip_advertise_addr.unwrap().encode_to_vec());
+    let whole = nested_id(&[name.clone(), address.clone()]);
+    let reversed = nested_id(&[address.clone(), name.clone()]);
+    let in_pieces = [nested_id(&[address]), nested_id(&[name])].concat();
+
+    let held = NodeId::new("b", 0, Address::new("host", 7_001));
+    let known = |encoded: &[u8]| (encoded == held.encoded()).then(|| (held.clone(), Subject::Peer(7)));
+    for id in [whole.clone(), reversed.clone(), in_pieces.clone()] {
+        let entries = [entry("a").encode_to_vec(), id, whole.clone()];
+        let digest = entries.map(|entry| nested(tag::digest::NODE_DIGESTS, &entry)).concat();
+        let bytes = nested(tag::packet::SYN, &nested(tag::message::DIGEST, &digest));
+        let (decoded, subjects) = decode_known(&bytes, &wide(), &known).unwrap();
+        let Message::Syn { digest } = decoded.packet.message else { panic!() };
+        assert_eq!((names(&digest), decoded.skipped_entries), (vec!["a", "b"], 1));
+        assert_eq!((subjects.of_entry(0), subjects.of_entry(1)), (Subject::Stranger, Subject::Peer(7)));
+        assert_eq!(subjects.entry_of_peer(&digest, 7), Some(&digest.entries[1]));
+        assert_eq!((subjects.entry_of_peer(&digest, 6), subjects.entry_of_reader(&digest)), (None, None));
+        assert!(core::ptr::eq(digest.entries[1].node_id.name(), held.name()));
+    }
 }
 
 #[test]

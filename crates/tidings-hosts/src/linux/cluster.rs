@@ -8,13 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use tidings_program::Program;
 
 use crate::linux::agent::{self, Agent};
 use crate::linux::detector::longest_silence;
 use crate::linux::fault::{Drops, Rule};
 use crate::linux::interrupt;
 use crate::linux::network::{Addressing, Host, Network};
-use crate::linux::program::Program;
 use crate::linux::view::{Liveness, View};
 
 /// What the agents run with.

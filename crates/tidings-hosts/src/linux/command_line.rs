@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Parser, Subcommand};
+use tidings_program::Program;
 
-use crate::linux::program::Program;
 use crate::linux::{interrupt, leftovers, requirements, scenario};
 
 /// What shells give for a process that Ctrl-C ended.

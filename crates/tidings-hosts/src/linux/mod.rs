@@ -9,7 +9,6 @@ mod interrupt;
 mod leftovers;
 mod namespace;
 mod network;
-mod program;
 mod report;
 mod requirements;
 mod scenario;

@@ -10,13 +10,16 @@ mod script;
 mod table;
 mod tally;
 mod view;
+mod web;
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use tidings_tokio::{StartError, Subscription};
+use tokio::net::TcpListener;
 use tokio::time::MissedTickBehavior;
 
 use self::nodes::{CLUSTER_ID, Nodes};
@@ -25,6 +28,7 @@ use self::output::Output;
 use self::script::{Action, Script};
 use self::table::Heading;
 use self::tally::{Summary, Tally};
+use self::web::Web;
 use crate::cli::DemoArgs;
 use crate::logfmt::Line;
 use crate::stop::Stop;
@@ -36,8 +40,16 @@ const TICK: Duration = Duration::from_millis(100);
 pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, DemoError> {
     let mut stop = Stop::listen().map_err(DemoError::Signals)?;
     let start = Instant::now();
+    let listener = match args.http {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let mut nodes = Nodes::start(args.nodes.into(), args.gossip_interval).await.map_err(DemoError::Start)?;
-    let shown = show(&args, start, &mut nodes, &mut stop).await;
+    let web = listener.map(|listener| Web::serve(listener, &nodes.running().collect::<Vec<_>>())).transpose()?;
+    let shown = show(&args, start, &mut nodes, web.as_ref(), &mut stop).await;
+    if let Some(web) = web {
+        web.stop().await;
+    }
     nodes.shutdown().await;
     match shown {
         Ok(summary) if summary.formed_after.is_some() => Ok(ExitCode::SUCCESS),
@@ -48,11 +60,21 @@ pub(crate) async fn run(args: DemoArgs) -> Result<ExitCode, DemoError> {
     }
 }
 
-async fn show(args: &DemoArgs, start: Instant, nodes: &mut Nodes, stop: &mut Stop) -> Result<Summary, DemoError> {
+async fn listen(address: SocketAddr) -> Result<TcpListener, DemoError> {
+    TcpListener::bind(address).await.map_err(|source| DemoError::Http { address, source })
+}
+
+async fn show(
+    args: &DemoArgs,
+    start: Instant,
+    nodes: &mut Nodes,
+    web: Option<&Web>,
+    stop: &mut Stop,
+) -> Result<Summary, DemoError> {
     let mut events = nodes.subscribe();
     let mut script = Script::new(args.nodes.into(), args.run_for);
     let mut tally = Tally::new(args.nodes.into());
-    let mut output = Output::open(args.plain, heading(args, nodes))?;
+    let mut output = Output::open(args.plain, heading(args, nodes, web))?;
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -73,7 +95,7 @@ async fn show(args: &DemoArgs, start: Instant, nodes: &mut Nodes, stop: &mut Sto
             return Ok(summary);
         }
         if let Some(action) = script.next(&view)
-            && let Some(note) = act(nodes, action, view.elapsed).await?
+            && let Some(note) = act(nodes, web, action, view.elapsed).await?
         {
             output.note(note)?;
         }
@@ -81,13 +103,14 @@ async fn show(args: &DemoArgs, start: Instant, nodes: &mut Nodes, stop: &mut Sto
     }
 }
 
-fn heading(args: &DemoArgs, nodes: &Nodes) -> Heading {
+fn heading(args: &DemoArgs, nodes: &Nodes, web: Option<&Web>) -> Heading {
     Heading {
         cluster_id: CLUSTER_ID.to_string(),
         gossip_interval: args.gossip_interval,
         run_for: args.run_for,
         detector: detector::describe(args.gossip_interval),
         seed: nodes.seed().to_string(),
+        page: web.map(Web::url),
     }
 }
 
@@ -112,16 +135,25 @@ fn formed(nodes: u16, now: Duration) -> Note {
 }
 
 /// Does it; the note tells of it where node 0 will not notice at once.
-async fn act(nodes: &mut Nodes, action: Action, now: Duration) -> Result<Option<Note>, DemoError> {
+async fn act(nodes: &mut Nodes, web: Option<&Web>, action: Action, now: Duration) -> Result<Option<Note>, DemoError> {
     match action {
         Action::Write { node, number } => {
             nodes.write(node, number).map_err(DemoError::Write)?;
             Ok(None)
         }
-        Action::Kill { node } => Ok(nodes.kill(node).map(|name| {
-            Note::new(now, Line::new("kill").field("node", name), format!("the demo kills {name}: it falls silent"))
-        })),
-        Action::Revive { node } => Ok(nodes.revive(node).await.map_err(DemoError::Start)?.map(|id| {
+        Action::Kill { node } => {
+            if let Some(web) = web {
+                web.shut(node);
+            }
+            Ok(nodes.kill(node).map(|name| {
+                Note::new(now, Line::new("kill").field("node", name), format!("the demo kills {name}: it falls silent"))
+            }))
+        }
+        Action::Revive { node } => Ok(nodes.revive(node).await.map_err(DemoError::Start)?.map(|cluster| {
+            if let Some(web) = web {
+                web.open(node, cluster);
+            }
+            let id = cluster.id();
             let line = Line::new("revive").field("node", id.name()).field("generation_id", id.generation_id());
             Note::new(now, line, format!("the demo starts {} again, as a new generation", id.name()))
         })),
@@ -133,6 +165,7 @@ async fn act(nodes: &mut Nodes, action: Action, now: Duration) -> Result<Option<
 pub(crate) enum DemoError {
     Signals(io::Error),
     Start(StartError),
+    Http { address: SocketAddr, source: io::Error },
     Write(tidings_tokio::SetError),
     Output(io::Error),
     NotFormed { after: Duration },
@@ -149,6 +182,12 @@ impl fmt::Display for DemoError {
         match self {
             DemoError::Signals(error) => write!(f, "cannot listen for Ctrl-C: {error}"),
             DemoError::Start(error) => write!(f, "a node did not start: {error}"),
+            DemoError::Http { address, source } => {
+                write!(
+                    f,
+                    "--http: cannot listen on {address} ({source}); choose a free port, or port 0 to be given one"
+                )
+            }
             DemoError::Write(error) => write!(f, "a node refused a write: {error}"),
             DemoError::Output(error) => write!(f, "cannot write to the output: {error}"),
             DemoError::NotFormed { after } => write!(

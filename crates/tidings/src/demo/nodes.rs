@@ -77,7 +77,7 @@ impl Nodes {
     }
 
     /// Starts a killed node again: same name, same address, a new generation.
-    pub(crate) async fn revive(&mut self, index: usize) -> Result<Option<&NodeId>, StartError> {
+    pub(crate) async fn revive(&mut self, index: usize) -> Result<Option<&Cluster>, StartError> {
         let Some(seed) =
             index.checked_sub(1).and_then(|before| self.slots.get(before)).map(|slot| slot.address.clone())
         else {
@@ -92,7 +92,7 @@ impl Nodes {
             started => started?,
         };
         *slot = Slot { traffic: slot.traffic, earlier: slot.traffic, ..Slot::new(index, cluster) };
-        Ok(slot.cluster.as_ref().map(Cluster::id))
+        Ok(slot.cluster.as_ref())
     }
 
     /// The cluster as node 0 sees it, with each running node's own counters.
@@ -160,7 +160,8 @@ impl Nodes {
         stopping.join_all().await;
     }
 
-    fn running(&self) -> impl Iterator<Item = &Cluster> {
+    /// Those that are not killed, in order.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &Cluster> {
         self.slots.iter().filter_map(|slot| slot.cluster.as_ref())
     }
 }
@@ -252,8 +253,8 @@ mod tests {
         assert_eq!(nodes.view(Duration::ZERO).running, 1);
         nodes.write(1, 7).unwrap();
         let second = nodes.revive(1).await.unwrap().unwrap().clone();
-        assert!(second.generation_id() > first.generation_id());
-        assert_eq!(second.name(), first.name());
+        assert!(second.id().generation_id() > first.generation_id());
+        assert_eq!(second.id().name(), first.name());
         nodes.shutdown().await;
     }
 }

@@ -20,11 +20,14 @@ pub(crate) struct Plain {
 impl Plain {
     pub(crate) fn open(heading: &Heading) -> io::Result<Plain> {
         let mut plain = Plain { out: stdout(), next_summary: BETWEEN_SUMMARIES };
-        let line = Line::new("start")
+        let mut line = Line::new("start")
             .field("cluster_id", &heading.cluster_id)
             .field("gossip_interval", humantime::format_duration(heading.gossip_interval))
             .field("seed", &heading.seed)
             .field("detector", &heading.detector);
+        if let Some(page) = &heading.page {
+            line = line.field("page", page);
+        }
         plain.print(Duration::ZERO, &line)?;
         Ok(plain)
     }

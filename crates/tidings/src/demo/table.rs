@@ -15,6 +15,8 @@ pub(crate) struct Heading {
     pub(crate) detector: String,
     /// Where the first node can be reached.
     pub(crate) seed: String,
+    /// Where a browser finds the page, if it is served.
+    pub(crate) page: Option<String>,
 }
 
 /// A line and how it is to look.
@@ -33,14 +35,17 @@ pub(crate) enum Tint {
     Bad,
 }
 
-/// Lines besides title, column heads and rows: two of heading, a blank, a blank before the notes.
+/// Lines besides title, column heads and rows: two or three of heading, a blank, a blank before the notes.
 const EXTRAS: usize = 4;
 
 /// At most `height` lines of at most `width` characters. Where room is short, the rows go before the rest of the
 /// heading, and that before the notes.
 pub(crate) fn render(view: &View, heading: &Heading, notes: &[Note], width: usize, height: usize) -> Vec<Line> {
     let mut lines = vec![Line::new(title(view, heading), Tint::Title)];
-    if height >= view.rows.len() + 2 + EXTRAS {
+    if let Some(page) = &heading.page {
+        lines.push(Line::new(format!("in a browser: {page}"), Tint::Plain));
+    }
+    if height >= view.rows.len() + 1 + lines.len() + EXTRAS {
         lines.push(Line::new(format!("detector tuned for the demo: {}", heading.detector), Tint::Faint));
         let join = format!("to join: --seed {} --cluster-id {}", heading.seed, heading.cluster_id);
         lines.push(Line::new(join, Tint::Faint));
@@ -150,6 +155,7 @@ mod tests {
             run_for: Some(Duration::from_secs(20)),
             detector: "initial_interval 800ms".to_string(),
             seed: "127.0.0.1:7000".to_string(),
+            page: None,
         }
     }
 
@@ -180,6 +186,16 @@ mod tests {
         ];
         assert_eq!(texts(&lines), expected);
         assert_eq!((lines[6].tint, lines[7].tint), (Tint::Good, Tint::Bad));
+    }
+
+    #[test]
+    fn a_page_that_is_served_is_named_above_the_table() {
+        let heading = Heading { page: Some("http://127.0.0.1:8080/".to_string()), ..heading() };
+        let lines = render(&view(&[State::Live]), &heading, &[], 80, 24);
+        assert_eq!(lines[1].text, "in a browser: http://127.0.0.1:8080/");
+        for height in 0..24 {
+            assert!(render(&view(&[State::Live; 5]), &heading, &[], 80, height).len() <= height);
+        }
     }
 
     #[test]

@@ -12,9 +12,14 @@ use rustix::process::{Pid, Signal, kill_process};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
 
-fn command(args: &[&str]) -> Command {
+fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command.args(args).env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // What the user of the tests has set is not for what they test.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TIDINGS_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("RUST_LOG").env_remove("NOTIFY_SOCKET").envs(env.iter().copied());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -27,14 +32,19 @@ pub(crate) fn run(args: &[&str]) -> (Option<i32>, String, String) {
 
 /// A running `tidings`; killed when dropped.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     lines: Receiver<String>,
     log: Option<thread::JoinHandle<String>>,
 }
 
 impl Running {
     pub(crate) fn start(args: &[&str]) -> Running {
-        let mut child = command(args).spawn().unwrap();
+        Running::start_with(args, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(args: &[&str], env: &[(&str, &str)]) -> Running {
+        let mut child = command(args, env).spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

@@ -10,11 +10,11 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use tidings_program::Program;
 
 use crate::linux::cluster::{Cluster, Setup};
 use crate::linux::interrupt;
 use crate::linux::network::Addressing;
-use crate::linux::program::Program;
 use crate::linux::report::{Report, Row};
 use crate::linux::view::View;
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use tidings_sim::{Checks, Fault, FaultKind, Latency, Report, Scenario, Share, Who};
+use tidings_sim::{Checks, Fault, FaultKind, Keep, Latency, Report, Scenario, Share, Who};
 
 /// A simulated cluster of tidings nodes: virtual time, faulty links, and everything from one seed.
 #[derive(Debug, Parser)]
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Frontier(FrontierArgs),
     /// Run all scenarios of a folder, and write a page with tables and plots.
     Report(ReportArgs),
+    /// Play what was recorded of one node, and see whether everything comes out as it did.
+    Replay(ReplayArgs),
 }
 
 #[derive(Args, Debug)]
@@ -94,6 +96,14 @@ pub(crate) struct RunArgs {
     /// Draw convergence, detection and traffic over time.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) plot: Option<PathBuf>,
+
+    /// Record what this node is given, to be played with `replay`.
+    #[arg(long, value_name = "NODE", requires = "record")]
+    pub(crate) record_node: Option<usize>,
+
+    /// Where that is written.
+    #[arg(long, value_name = "FILE", requires = "record_node")]
+    pub(crate) record: Option<PathBuf>,
 
     /// Write the scenario, with all flags in it, to this file.
     #[arg(long, value_name = "FILE")]
@@ -170,6 +180,28 @@ pub(crate) struct ReportArgs {
     pub(crate) only: Option<String>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ReplayArgs {
+    /// What a driver or `run --record` has written.
+    pub(crate) file: PathBuf,
+
+    /// Show each step: the input, and what came of it.
+    #[arg(long)]
+    pub(crate) verbose: bool,
+
+    /// Show each step from this one on.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) from: Option<u64>,
+
+    /// Hold the node against the core's invariants after each step.
+    #[arg(long)]
+    pub(crate) invariants: bool,
+
+    /// Go on where outputs differ from those recorded, as after a change of the protocol.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+}
+
 fn checks(text: &str) -> Result<Checks, String> {
     match text {
         "off" => Ok(Checks::Off),
@@ -185,10 +217,16 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
     if let Some(file) = &args.save {
         fs::write(file, toml::to_string(&scenario)?)?;
     }
-    let report = match args.trace {
-        true => tidings_sim::run_with_trace(&scenario, Box::new(std::io::BufWriter::new(std::io::stdout())))?,
-        false => tidings_sim::run(&scenario)?,
-    };
+    let mut keep = Keep { record: args.record_node, ..Keep::default() };
+    if args.trace {
+        keep.trace = Some(Box::new(std::io::BufWriter::new(std::io::stdout())));
+    }
+    let report = tidings_sim::run_and_keep(&scenario, keep)?;
+    if let (Some(file), Some(node)) = (&args.record, args.record_node) {
+        let recording = report.recording.as_ref();
+        let recording = recording.ok_or_else(|| format!("--record-node {node}: there is no such node"))?;
+        fs::write(file, recording).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     if let Some(file) = &args.plot {
         crate::plot::draw(file, &report)?;
     }

@@ -1,9 +1,10 @@
-//! The `tidings-sim` command: runs one scenario, or a swarm of seeds, or writes a report.
+//! The `tidings-sim` command: runs one scenario, or a swarm of seeds, writes a report, or plays a recording.
 #![allow(clippy::print_stdout, reason = "a command prints")]
 
 mod cli;
 mod frontier;
 mod plot;
+mod replay;
 mod report;
 mod swarm;
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
         cli::Command::Swarm(args) => swarm::run(&args),
         cli::Command::Frontier(args) => frontier::run(&args),
         cli::Command::Report(args) => report::run(&args),
+        cli::Command::Replay(args) => replay::run(&args),
     };
     match done {
         Ok(code) => code,

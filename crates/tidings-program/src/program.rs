@@ -1,4 +1,4 @@
-//! The `tidings` binary that runs on the hosts.
+//! The `tidings` binary that a suite runs.
 
 use std::env;
 use std::io::Write as _;
@@ -10,20 +10,20 @@ use serde_json::Value;
 
 /// Where the `tidings` binary is.
 #[derive(Clone, Debug)]
-pub(crate) struct Program {
+pub struct Program {
     path: PathBuf,
 }
 
 impl Program {
-    /// The one at `path`.
-    pub(crate) fn at(path: PathBuf) -> Result<Program> {
+    /// The one at `path`, as `--program` names it. An error if there is no file.
+    pub fn at(path: PathBuf) -> Result<Program> {
         let path = path.canonicalize().with_context(|| format!("--program {}: no such file", path.display()))?;
         ensure!(path.is_file(), "--program {}: not a file; name the tidings binary itself", path.display());
         Ok(Program { path })
     }
 
-    /// Builds the workspace's, with this program's own profile.
-    pub(crate) fn build() -> Result<Program> {
+    /// Builds the workspace's, with this program's own profile. An error if cargo cannot, or is not there.
+    pub fn build() -> Result<Program> {
         writeln!(std::io::stdout(), "building tidings")?;
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -41,7 +41,7 @@ impl Program {
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }

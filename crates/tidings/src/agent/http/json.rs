@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tidings_tokio::{Liveness, Member, NodeState, Snapshot, ValueStatus};
+use tidings_tokio::{Liveness, Member, NodeState, Snapshot, ValueStatus, VersionedValue};
 
 /// `GET /v1/members` (`keys` is a number) and `GET /v1/state` (`keys` are the key-values).
 #[derive(Serialize)]
@@ -12,6 +12,8 @@ pub(crate) struct MembersJson<'a, K> {
     /// This node's name.
     #[serde(rename = "self")]
     self_name: &'a str,
+    /// The last event that shows in this.
+    sequence: u64,
     members: Vec<MemberJson<'a, K>>,
 }
 
@@ -36,9 +38,9 @@ pub(crate) type KeysJson<'a> = BTreeMap<&'a str, ValueJson<'a>>;
 
 #[derive(Serialize)]
 pub(crate) struct ValueJson<'a> {
-    value: &'a str,
-    version: u64,
-    status: &'static str,
+    pub(crate) value: &'a str,
+    pub(crate) version: u64,
+    pub(crate) status: &'static str,
 }
 
 pub(crate) fn members(snapshot: &Snapshot) -> MembersJson<'_, usize> {
@@ -50,17 +52,17 @@ pub(crate) fn state(snapshot: &Snapshot) -> MembersJson<'_, KeysJson<'_>> {
 }
 
 pub(crate) fn keys(state: &NodeState) -> KeysJson<'_> {
-    state.iter().map(|(key, held)| (key, ValueJson::new(&held.value, held.version, held.status))).collect()
+    state.iter().map(|(key, held)| (key, ValueJson::of(held))).collect()
 }
 
 impl<'a> ValueJson<'a> {
-    pub(crate) fn new(value: &'a str, version: u64, status: ValueStatus) -> ValueJson<'a> {
-        let status = match status {
+    pub(crate) fn of(held: &'a VersionedValue) -> ValueJson<'a> {
+        let status = match held.status {
             ValueStatus::Set => "set",
             ValueStatus::Deleted => "deleted",
             ValueStatus::DeleteAfterTtl => "delete_after_ttl",
         };
-        ValueJson { value, version, status }
+        ValueJson { value: &held.value, version: held.version, status }
     }
 }
 
@@ -83,6 +85,7 @@ fn describe<'a, K>(snapshot: &'a Snapshot, keys: impl Fn(&'a NodeState) -> K) ->
     MembersJson {
         cluster_id: &snapshot.cluster_id,
         self_name: snapshot.self_id.name(),
+        sequence: snapshot.sequence,
         members: snapshot.members.iter().map(member).collect(),
     }
 }

@@ -70,7 +70,7 @@ fn panel(area: &Area<'_>, experiment: &Experiment, points: &[Point], cluster: us
         .build_cartesian_2d(2.0..latest, (NONE - 0.3)..highest)?;
     chart
         .configure_mesh()
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .x_desc("seconds until the last survivor noticed")
         .y_desc("false alarms")
         .y_label_formatter(&|power| match *power {
@@ -79,16 +79,21 @@ fn panel(area: &Area<'_>, experiment: &Experiment, points: &[Point], cluster: us
             power => format!("{:.0}", 10_f64.powf(power)),
         })
         .draw()?;
+    let visible = |candidate| line(candidate).filter(|(_, (x, _))| *x <= latest);
     for (candidate, settings) in experiment.candidates.iter().enumerate() {
         let color = COLORS[candidate % COLORS.len()];
-        let visible = || line(candidate).filter(|(_, (x, _))| *x <= latest);
         chart
-            .draw_series(LineSeries::new(visible().map(|(_, at)| at), color.stroke_width(1)))?
+            .draw_series(LineSeries::new(visible(candidate).map(|(_, at)| at), color.stroke_width(1)))?
             .label(settings.name.as_str())
             .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 16, y)], color.stroke_width(2)));
+    }
+    // The first candidate is on top.
+    for (candidate, settings) in experiment.candidates.iter().enumerate().rev() {
+        let color = COLORS[candidate % COLORS.len()];
         let own = settings.protocol.phi_threshold;
         let size = |threshold: f64| if threshold == own { 5 } else { 2 };
-        chart.draw_series(visible().map(|(threshold, at)| Circle::new(at, size(threshold), color.filled())))?;
+        chart
+            .draw_series(visible(candidate).map(|(threshold, at)| Circle::new(at, size(threshold), color.filled())))?;
     }
     chart
         .configure_series_labels()

@@ -275,7 +275,8 @@ impl Gossip {
         }
     }
 
-    /// The digest for `reader`: this node's own entry, and those of all others that are still told of.
+    /// The digest for `reader`: this node's own entry, and those of all others that are still told of. A reader that has
+    /// been dead for long is told of itself all the same: if it was started again with its generation, it has to know.
     fn digest(&self, at: Moment, reader: Reader<'_>) -> EncodedDigest {
         // Behind an address of no known node, a seed's other name say, may be any of them.
         let may_be_anyone = match reader {
@@ -283,7 +284,11 @@ impl Gossip {
             Reader::Node(_) => false,
         };
         let mut digest = EncodedDigest::new(&self.own_entry(), self.membership.len());
-        for (id, peer) in told_of(&self.membership, &self.config, at) {
+        let is_reader = |id| matches!(reader, Reader::Node(node) if node == id);
+        for (id, peer) in self.membership.iter() {
+            if peer.is_scheduled_for_deletion(at.now, &self.config) && !is_reader(id) {
+                continue;
+            }
             let to_owner = || match reader {
                 Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
                 Reader::Node(node) => id == node,
@@ -452,15 +457,6 @@ impl Gossip {
         self.stats.key_values_applied += applied.taken;
         self.stats.entries_skipped += applied.over_limit;
     }
-}
-
-/// The others that are still told of.
-fn told_of<'a>(
-    membership: &'a Membership,
-    config: &'a Config,
-    at: Moment,
-) -> impl Iterator<Item = (&'a NodeId, &'a Peer)> {
-    membership.iter().filter(move |(_, peer)| !peer.is_scheduled_for_deletion(at.now, config))
 }
 
 /// What a peer that knows `known` lacks of one node's state.

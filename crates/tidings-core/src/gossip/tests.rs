@@ -378,6 +378,11 @@ fn nobody_is_told_of_a_node_that_is_long_dead() {
     };
     assert_eq!(told(&mut a, half - 1), 2, "in the digest and in the delta");
     assert_eq!(told(&mut a, half), 0);
+
+    // But the node itself, started again with its generation, is: else its first words could pass for those of before.
+    let gone = id("gone", 1);
+    let (digest, _) = of_synack(answer_syn(&mut a, at(half), &digest_of([entry(&gone, 0)]), ours(&gone)));
+    assert!(digest.entries.iter().any(|entry| entry.node_id == gone && entry.max_version > 0));
 }
 
 #[test]

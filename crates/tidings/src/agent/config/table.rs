@@ -111,7 +111,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Number(|s| &mut s.protocol.failure_detector.sampling_window_size)),
     without_default("failure_detector.max_interval", "A longer interval is no sample; without it, 10s, or ten gossip intervals if that is more.",
         r#""10s""#, OptionalTime(|s| &mut s.protocol.failure_detector.max_interval)),
-    without_default("failure_detector.initial_interval", "The interval expected before any was seen; without it, the gossip interval, but at least 500ms.",
+    without_default("failure_detector.initial_interval", "The interval expected before any was seen; without it, the gossip interval, but at least 1s.",
         r#""1s""#, OptionalTime(|s| &mut s.protocol.failure_detector.initial_interval)),
     row("failure_detector.prior_weight", "How many samples the initial interval counts for, 0 to 1000.",
         Decimal(|s| &mut s.protocol.failure_detector.prior_weight)),

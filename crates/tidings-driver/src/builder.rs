@@ -250,7 +250,7 @@ impl<R: Runtime> Builder<R> {
     /// The file begins with the node's whole state and can be played by itself. When it is full, it becomes `path` with
     /// `.1` at its end, in place of the one before, and a new one begins; so does the one that an earlier run left at
     /// `path`. Both together take about `max_bytes`, 64 kB or more (and more than that only where the node's state takes
-    /// a quarter of it). What happens is in the file within about 100 ms, and survives a panic and a kill of the process;
+    /// a quarter of it). What happens is in the file within about 100 ms; a kill of the process loses what is not there yet;
     /// of a machine that loses its power, what the system has written.
     ///
     /// **The file holds every key-value that the node gets to see, in the clear**, besides names and addresses; keys of

@@ -250,8 +250,8 @@ impl<R: Runtime> Builder<R> {
     /// The file begins with the node's whole state and can be played by itself. When it is full, it becomes `path` with
     /// `.1` at its end, in place of the one before, and a new one begins; so does the one that an earlier run left at
     /// `path`. Both together take about `max_bytes`, 64 kB or more (and more than that only where the node's state takes
-    /// a quarter of it). What happens is in the file within about 100 ms; a kill of the process loses what is not there yet;
-    /// of a machine that loses its power, what the system has written.
+    /// a quarter of it). What happens is in the file within about 100 ms. A kill of the process loses what is not there yet, a
+    /// loss of power also what the system has not written to the disk.
     ///
     /// **The file holds every key-value that the node gets to see, in the clear**, besides names and addresses; keys of
     /// certificates it never holds. On Unix it is made readable for its owner alone (mode 0600).

@@ -15,7 +15,7 @@ use crate::recordings;
 /// The folder of a target's inputs.
 #[must_use]
 pub fn corpus(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../fuzz/corpus").join(target)
 }
 
 /// Every seed: its target, its file's name, its content.

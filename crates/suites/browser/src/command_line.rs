@@ -81,7 +81,7 @@ fn run(scenarios: &[String], program: Option<PathBuf>, screenshots: Option<PathB
 fn target_directory() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..").join("target"),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..").join("..").join("target"),
     }
 }
 

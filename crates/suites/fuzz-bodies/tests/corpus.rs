@@ -10,7 +10,7 @@ use tidings_fuzz_bodies::{frame_decode, packet_decode, recording, recordings, se
 #[test]
 fn packet_decode_holds_for_its_corpus_and_for_the_recorded_packets() {
     replay(&seeds::corpus("packet_decode"), packet_decode);
-    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto/vectors");
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../proto/vectors");
     replay(&vectors, packet_decode);
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 /// Where the file of this name is.
 #[must_use]
 pub fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../docs/operations").join(name)
 }
 
 /// The text of the file of this name.

@@ -79,7 +79,7 @@ pub(crate) fn target_directory() -> PathBuf {
 
 /// The folder with the workspace's Cargo.toml.
 pub(crate) fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("..").join("..")
 }
 
 fn make_environment(interpreter: &Path, directory: &Path) -> Result<()> {

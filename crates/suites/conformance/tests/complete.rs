@@ -16,7 +16,7 @@ fn each_runtime_has_a_test_for_each_scenario() {
     assert!(scenarios.len() > 40, "{scenarios:?}");
 
     for (runtime, name) in [("tidings-async-std", "AsyncStd"), ("tidings-smol", "Smol"), ("tidings-tokio", "Tokio")] {
-        let tests = fs::read_to_string(here.join("..").join(runtime).join("tests/conformance.rs")).unwrap();
+        let tests = fs::read_to_string(here.join("../..").join(runtime).join("tests/conformance.rs")).unwrap();
         for scenario in &scenarios {
             let call = format!("suite::{scenario}::<{name}>()");
             assert!(tests.contains(&call), "{runtime} does not run {scenario}");

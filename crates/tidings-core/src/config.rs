@@ -5,12 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::aiocluster::PROTOCOL_REVISION;
-use crate::digest::NodeDigest;
+use crate::dialect::aiocluster::PROTOCOL_REVISION;
 use crate::error::{ConfigError, within};
 use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_VERSION};
-use crate::wire::size::{self, MessageLen};
+use crate::wire::aiocluster::NodeDigest;
+use crate::wire::aiocluster::size::{self, MessageLen};
 
 /// The settings of one [`Node`](crate::Node). [`Config::new`] gives the defaults: aiocluster's, but for
 /// the failure detector.

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::id::{Address, NodeId};
-use crate::membership::{Membership, Peer};
+use crate::members::{Members as Membership, Peer};
 use crate::rng::Random;
 use crate::snapshot::Liveness;
 use crate::time::Instant;

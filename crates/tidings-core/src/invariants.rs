@@ -56,7 +56,7 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     let tables = [
         ("exchanges", node.exchanges().check()),
         ("own state", gossip.own.check()),
-        ("members", gossip.membership.check()),
+        ("members", gossip.members.check()),
     ];
     for (table, result) in tables {
         result.map_err(|what| Violation { invariant: 7, message: format!("{}: {table}: {what}", node.id()) })?;
@@ -64,11 +64,11 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     let bounded = |what: &str, is: usize, limit: usize| {
         ensure(7, is <= limit, || format!("{}: {is} {what} held, the limit is {limit}", node.id()))
     };
-    bounded("nodes", gossip.membership.len(), limits.max_nodes)?;
-    bounded("forgotten nodes", gossip.membership.forgotten_len(), limits.max_forgotten_nodes)?;
+    bounded("nodes", gossip.members.len(), limits.max_nodes)?;
+    bounded("forgotten nodes", gossip.members.forgotten_len(), limits.max_forgotten_nodes)?;
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
     bounded("dialled exchanges", node.exchanges().dialled(), gossip.config.max_concurrent_gossip)?;
-    for (_, peer) in gossip.membership.iter() {
+    for (_, peer) in gossip.members.iter() {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
         let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());

@@ -111,30 +111,26 @@ extern crate alloc;
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-mod aiocluster;
 mod config;
-pub mod delta;
-pub mod detector;
-pub mod digest;
+mod dialect;
 mod error;
 mod event;
 mod exchange;
 mod farewell;
-mod gossip;
-mod health;
 mod id;
 mod identity;
 pub mod invariants;
 mod limits;
-mod membership;
+mod members;
 mod node;
+pub mod reconcile;
 #[cfg(feature = "record")]
 pub mod record;
 mod rng;
-mod round;
 mod snapshot;
 mod state;
 mod stats;
+pub mod suspicion;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -148,6 +144,7 @@ pub use id::{Address, NodeId, ParseAddressError};
 pub use identity::{CertificateNames, PeerIdentity};
 pub use limits::{DecodeLimits, Limits, MAX_VERSION};
 pub use node::Node;
+pub use reconcile::KeyValueUpdate;
 pub use snapshot::{Liveness, Member, Snapshot};
 pub use state::{Lifetime, NodeState, RESERVED_PREFIX, SetError, ValueStatus, VersionedValue};
 pub use stats::{PacketCounts, RejectedCounts, Stats};

@@ -9,25 +9,25 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::aiocluster::Sender;
 use crate::config::Config;
-use crate::detector::ActiveClock;
-use crate::digest::Digest;
+use crate::dialect::aiocluster::Sender;
+use crate::dialect::aiocluster::round;
+use crate::dialect::aiocluster::{Gossip, Moment};
 use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
-use crate::gossip::{Gossip, Moment};
 use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
-use crate::membership::Peer;
+use crate::members::Peer;
 use crate::rng::Random;
-use crate::round;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::Stats;
+use crate::suspicion::ActiveClock;
 use crate::time::Instant;
-use crate::wire::{self, Message, Packet, size};
+use crate::wire::aiocluster::Digest;
+use crate::wire::aiocluster::{self as wire, Message, Packet, size};
 
 /// A local pause shorter than this is none: schedulers are late now and then.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
@@ -163,7 +163,7 @@ impl Node {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let lifetime = self.gossip.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
-        let suspicion = self.gossip.membership.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
+        let suspicion = self.gossip.members.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
         Some(self.next_round.min(lifetime).min(farewell).min(suspicion))
     }
 
@@ -233,7 +233,7 @@ impl Node {
             return;
         }
         let version = self.gossip.own.mark_left(at.now);
-        self.farewell = Some(Farewell::new(at.now, version, &self.gossip.membership, &self.gossip.config));
+        self.farewell = Some(Farewell::new(at.now, version, &self.gossip.members, &self.gossip.config));
         self.dial_for_farewell(at);
         self.finish_farewell();
     }
@@ -290,7 +290,7 @@ impl Node {
     }
 
     fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
-        let peers = self.gossip.membership.iter_sorted();
+        let peers = self.gossip.members.iter_sorted();
         peers.filter(move |(_, peer)| peer.liveness() == liveness).map(|(id, _)| id.clone())
     }
 
@@ -300,7 +300,7 @@ impl Node {
         if id == self.id() {
             return Some(self.gossip.own.state());
         }
-        self.gossip.membership.get(id).map(|peer| &peer.state)
+        self.gossip.members.get(id).map(|peer| &peer.state)
     }
 
     /// The suspicion that a node is dead, without unit; `None` for this node, an unknown one, and one not yet heard of
@@ -308,7 +308,7 @@ impl Node {
     #[must_use]
     pub fn phi(&self, now: Instant, id: &NodeId) -> Option<f64> {
         let active = self.clock.at(now.max(self.now));
-        self.gossip.membership.get(id)?.phi(active, &self.gossip.detector())
+        self.gossip.members.get(id)?.phi(active, &self.gossip.detector())
     }
 
     /// The share of its exchanges with live nodes that failed lately, from 0 to 1: the network around this node is bad,
@@ -322,7 +322,7 @@ impl Node {
     /// The highest heartbeat heard of each other node, for experiments with failure detectors. In the order in which the
     /// nodes were heard of, as long as none is forgotten.
     pub fn heartbeats(&self) -> impl Iterator<Item = (&NodeId, u64)> {
-        self.gossip.membership.iter().map(|(id, peer)| (id, peer.heartbeat))
+        self.gossip.members.iter().map(|(id, peer)| (id, peer.heartbeat))
     }
 
     /// Everything this node knows now. Shares the key-values instead of copying them.
@@ -336,7 +336,7 @@ impl Node {
             state: self.gossip.own.state().clone(),
         };
         let (active, detector) = (self.clock.at(now.max(self.now)), self.gossip.detector());
-        let others = self.gossip.membership.iter_sorted().map(|(id, peer)| Member {
+        let others = self.gossip.members.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &detector),
@@ -416,8 +416,8 @@ impl Node {
         self.gossip.own.heartbeat += 1;
         self.gossip.stats.rounds += 1;
         self.gossip.maintain(at);
-        let Gossip { membership, config, random, .. } = &mut self.gossip;
-        let targets = round::targets(membership, &self.seeds, &self.own_addresses, config, random);
+        let Gossip { members, config, random, .. } = &mut self.gossip;
+        let targets = round::targets(members, &self.seeds, &self.own_addresses, config, random);
         for target in targets {
             self.dial(at, target, false);
         }
@@ -446,7 +446,7 @@ impl Node {
 
     /// The node at this address: the live one, where it has taken the place of another.
     fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
-        let peers = self.gossip.membership.at(address).filter(|(_, peer)| !peer.is_superseded());
+        let peers = self.gossip.members.at(address).filter(|(_, peer)| !peer.is_superseded());
         peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
@@ -460,7 +460,7 @@ impl Node {
         peer: &PeerIdentity,
     ) -> Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let known = |encoded: &[u8]| self.gossip.membership.known(encoded);
+        let known = |encoded: &[u8]| self.gossip.members.known(encoded);
         let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
         let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
@@ -522,7 +522,7 @@ impl Node {
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
-        let mut known = self.gossip.membership.at(dialled).peekable();
+        let mut known = self.gossip.members.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
@@ -541,9 +541,9 @@ impl Node {
     }
 
     fn dial_for_farewell(&mut self, at: Moment) {
-        let Gossip { membership, random, .. } = &mut self.gossip;
+        let Gossip { members, random, .. } = &mut self.gossip;
         let Some(farewell) = &mut self.farewell else { return };
-        let targets = farewell.targets(membership, random);
+        let targets = farewell.targets(members, random);
         for target in targets {
             if !self.dial(at, target, true)
                 && let Some(farewell) = &mut self.farewell

@@ -1,6 +1,6 @@
 //! Counters for everything a node sent, received, rejected and cut short.
 
-use crate::wire::MessageKind;
+use crate::wire::aiocluster::MessageKind;
 
 /// What a node has done since its start. Every counter only grows; take differences for rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

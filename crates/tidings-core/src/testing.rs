@@ -7,16 +7,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
-use crate::delta::KeyValueUpdate;
-use crate::detector::Detector;
-use crate::digest::{Digest, NodeDigest, Subject, Subjects};
 use crate::event::EventQueue;
 use crate::id::{Address, NodeId};
-use crate::membership::{Env, Membership};
+use crate::members::{Env, Members};
+use crate::reconcile::KeyValueUpdate;
 use crate::rng::Random;
 use crate::state::ValueStatus;
 use crate::stats::Stats;
+use crate::suspicion::Detector;
 use crate::time::Instant;
+use crate::wire::aiocluster::{Digest, NodeDigest, Subject, Subjects};
 
 /// A node at an address of its own; a later generation is at the same one.
 pub(crate) fn id(name: &str, generation: u64) -> NodeId {
@@ -65,24 +65,24 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
 }
 
 /// Lets `membership` hear one entry, as it does when it reads a digest.
-pub(crate) fn hear(membership: &mut Membership, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
-    match membership.subject(&entry.node_id) {
-        Subject::Peer(position) => membership.hear_of_peer(env, position, entry, trusted),
-        Subject::Stranger => drop(membership.hear_of_stranger(env, entry, trusted)),
+pub(crate) fn hear(members: &mut Members, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+    match members.subject(&entry.node_id) {
+        Subject::Peer(position) => members.hear_of_peer(env, position, entry, trusted),
+        Subject::Stranger => drop(members.hear_of_stranger(env, entry, trusted)),
         Subject::Reader => panic!("an entry about the reader itself"),
     }
 }
 
 /// Whom the entries of `digest` are about, as decoding finds out.
-pub(crate) fn subjects(membership: &Membership, digest: &Digest) -> Subjects {
+pub(crate) fn subjects(members: &Members, digest: &Digest) -> Subjects {
     let mut subjects = Subjects::default();
-    assert!(digest.entries.iter().all(|entry| subjects.push(membership.subject(&entry.node_id))));
+    assert!(digest.entries.iter().all(|entry| subjects.push(members.subject(&entry.node_id))));
     subjects
 }
 
 /// Members of which the first ones are live and the others were heard of once, as of [`NOW`].
-pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Membership {
-    let mut membership = Membership::new(config.node_id.clone(), 1);
+pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Members {
+    let mut members = Members::new(config.node_id.clone(), 1);
     let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
     for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
         let now = NOW - Duration::from_secs(ago);
@@ -95,13 +95,13 @@ pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Memb
             stats: &mut stats,
         };
         for node in live {
-            hear(&mut membership, &mut env, &entry(node, heartbeat), true);
+            hear(&mut members, &mut env, &entry(node, heartbeat), true);
         }
         for node in dead {
-            hear(&mut membership, &mut env, &entry(node, 1), true);
+            hear(&mut members, &mut env, &entry(node, 1), true);
         }
     }
-    membership
+    members
 }
 
 /// When the members of [`members`] are as they are said to be.

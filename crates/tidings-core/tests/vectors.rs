@@ -6,10 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{Decoded, Message, Packet, decode, encode};
-use tidings_core::{DecodeLimits, NodeId, ValueStatus};
+use tidings_core::reconcile::{Delta, NodeDelta};
+use tidings_core::wire::aiocluster::{Decoded, Digest, Message, NodeDigest, Packet, decode, encode};
+use tidings_core::{DecodeLimits, KeyValueUpdate, NodeId, ValueStatus};
 
 #[test]
 fn we_read_in_every_packet_what_python_reads() {

@@ -4,7 +4,7 @@
 //! runs with a threshold that is never reached, and beside each node a shadow of every candidate hears the heartbeats
 //! that it hears. A phi beyond a threshold would have been a false alarm there; and who has crashed would have been
 //! declared dead at the instant that the core's own
-//! [`HeartbeatWindow`](tidings_core::detector::HeartbeatWindow) names. What is left out: after a false alarm the
+//! [`HeartbeatWindow`](tidings_core::suspicion::HeartbeatWindow) names. What is left out: after a false alarm the
 //! windows go on as if there had been none, and the crashed are dialled for as long as the run lasts.
 
 mod shadow;

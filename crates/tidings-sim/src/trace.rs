@@ -124,8 +124,8 @@ pub struct PacketText<'a>(pub &'a [u8]);
 
 impl fmt::Display for PacketText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use tidings_core::wire::{self, Message};
-        let decoded = match wire::decode(self.0, &tidings_core::DecodeLimits::default()) {
+        use tidings_core::wire::aiocluster::{self, Message};
+        let decoded = match aiocluster::decode(self.0, &tidings_core::DecodeLimits::default()) {
             Ok(decoded) => decoded.packet.message,
             Err(error) => return write!(f, "{} bytes, {error}", self.0.len()),
         };

@@ -1,4 +1,4 @@
-//! Turns `proto/tidings.proto` into the Rust of `tidings-core`'s `wire/generated.rs`, without `protoc`.
+//! Turns `proto/tidings.proto` into the Rust of `tidings-core`'s `wire/aiocluster/generated.rs`, without `protoc`.
 //!
 //! The output is checked in, so that nobody who uses tidings pays for a build script. This crate's tests compare it
 //! with what the schema gives, and the schema with the wire that aiocluster speaks.
@@ -16,7 +16,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// The checked-in file that [`generate`] gives the content of.
 #[must_use]
 pub fn generated_path() -> PathBuf {
-    workspace().join("crates/tidings-core/src/wire/generated.rs")
+    workspace().join("crates/tidings-core/src/wire/aiocluster/generated.rs")
 }
 
 /// Parses `proto/tidings.proto`.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tidings_driver::core::{EventKind, wire::Message};
+use tidings_driver::core::{EventKind, wire::aiocluster::Message};
 use tidings_driver::{Builder, Cluster, ClusterStats, Runtime};
 
 use crate::peer::{ANY_PORT, Peer, ack, exchange, framed, nobody, packet, silent_listener, syn};

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use tidings_driver::Runtime;
-use tidings_driver::core::delta::Delta;
-use tidings_driver::core::digest::{Digest, NodeDigest};
+use tidings_driver::core::reconcile::Delta;
+use tidings_driver::core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
 use tidings_driver::core::wire::frame::{self, FrameDecoder};
-use tidings_driver::core::wire::{self, Message, Packet};
 use tidings_driver::core::{Address, DecodeLimits, NodeId};
 
 use crate::CLUSTER_ID;
@@ -51,7 +50,7 @@ impl<R: Runtime> Peer<R> {
     pub(crate) async fn packet(&mut self) -> Option<Packet> {
         let bytes = soon::<R, _>("the node's packet or the end", self.frame()).await?;
         let limits = DecodeLimits { max_packet_bytes: MAX_PACKET_BYTES, ..DecodeLimits::default() };
-        Some(wire::decode(&bytes, &limits).expect("the node sends packets").packet)
+        Some(aiocluster::decode(&bytes, &limits).expect("the node sends packets").packet)
     }
 
     /// The node's next bytes, as many as these.
@@ -109,7 +108,7 @@ pub(crate) fn ack() -> Message {
 }
 
 pub(crate) fn packet(cluster_id: &str, message: Message) -> Bytes {
-    wire::encode(&Packet { cluster_id: Arc::from(cluster_id), protocol_revision: 0, message })
+    aiocluster::encode(&Packet { cluster_id: Arc::from(cluster_id), protocol_revision: 0, message })
 }
 
 pub(crate) fn framed(packet: &[u8]) -> Bytes {

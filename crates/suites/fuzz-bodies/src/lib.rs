@@ -5,8 +5,8 @@
 
 use bytes::Bytes;
 use tidings_core::record::Recording;
+use tidings_core::wire::aiocluster::{Decoded, Message, Packet, decode, encode};
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
-use tidings_core::wire::{Decoded, Message, Packet, decode, encode};
 use tidings_core::{DecodeLimits, MAX_VERSION};
 
 pub mod recordings;

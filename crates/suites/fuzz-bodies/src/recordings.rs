@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
+use tidings_core::reconcile::{Delta, NodeDelta};
 use tidings_core::record::{FORMAT, Recorder};
-use tidings_core::wire::{Message, Packet, encode};
+use tidings_core::wire::aiocluster::{Digest, Message, NodeDigest, Packet, encode};
 use tidings_core::{
-    Address, CertificateNames, Config, Instant, Lifetime, Node, NodeId, Outcome, PeerIdentity, ValueStatus, Via,
+    Address, CertificateNames, Config, Instant, KeyValueUpdate, Lifetime, Node, NodeId, Outcome, PeerIdentity,
+    ValueStatus, Via,
 };
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

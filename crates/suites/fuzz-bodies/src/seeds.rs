@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{Message, Packet, encode, frame};
-use tidings_core::{Address, MAX_VERSION, NodeId, ValueStatus};
+use tidings_core::reconcile::{Delta, NodeDelta};
+use tidings_core::wire::aiocluster::{Digest, Message, NodeDigest, Packet, encode};
+use tidings_core::wire::frame;
+use tidings_core::{Address, KeyValueUpdate, MAX_VERSION, NodeId, ValueStatus};
 
 use crate::recordings;
 

@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
-use crate::aiocluster::PROTOCOL_REVISION;
-use crate::delta::Delta;
+use crate::dialect::aiocluster::PROTOCOL_REVISION;
+use crate::reconcile::Delta;
 use crate::testing::{config, entry, id, secs};
 
 mod rejected;

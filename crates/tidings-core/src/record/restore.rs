@@ -14,7 +14,7 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
     let gossip = node.gossip();
     let config = node.config();
     config.validate().map_err(|_| "its config is not valid")?;
-    if *gossip.cluster_id != *config.cluster_id || *gossip.membership.self_id() != config.node_id {
+    if *gossip.cluster_id != *config.cluster_id || *gossip.members.self_id() != config.node_id {
         return Err("it is not who its config says");
     }
     if gossip.events.limit() != config.limits.max_queued_events {
@@ -25,7 +25,7 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
         gossip.own.heartbeat,
         own.max_version(),
         own.last_gc_version(),
-        gossip.membership.highest_number(),
+        gossip.members.highest_number(),
         gossip.events.last_sequence(),
         node.exchanges().last_id().number(),
         node.farewell().map_or(0, |farewell| farewell.pending() as u64),

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::value::{ValueStatus, VersionedValue};
-use crate::delta::KeyValueUpdate;
 use crate::limits::Limits;
+use crate::reconcile::KeyValueUpdate;
 use crate::time::Instant;
 
 /// Keys that begin so belong to the protocol: they travel like any other key, but users cannot set them and do not

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{self, Message, Packet};
+use tidings_core::reconcile::{Delta, NodeDelta};
+use tidings_core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
 use tidings_core::{
-    Address, CertificateNames, EventKind, ExchangeId, Instant, Lifetime, Node, NodeId, Outcome, PeerIdentity, Rejected,
-    ValueStatus, Via,
+    Address, CertificateNames, EventKind, ExchangeId, Instant, KeyValueUpdate, Lifetime, Node, NodeId, Outcome,
+    PeerIdentity, Rejected, ValueStatus, Via,
 };
 
 use crate::python_peer::{
@@ -58,8 +57,9 @@ fn defect_13_nobody_else_writes_this_nodes_state() {
         node.set(now, "colour", "blue", Lifetime::Forever).expect("a short key");
         let python = PythonPeer::new("py");
         let lie = delta_of(node.id(), "colour", "red", 2);
-        let encoded =
-            |message| wire::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: revision, message });
+        let encoded = |message| {
+            aiocluster::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: revision, message })
+        };
 
         let syn = next_dial(&mut now, &mut node, &address("py"));
         let syn_ack = encoded(Message::SynAck { digest: python.digest(), delta: lie.clone() });
@@ -170,7 +170,8 @@ fn defect_15_the_cluster_id_is_checked_on_every_packet() {
     let mut node = ours("node", |config| config.seeds = vec![address("py")]);
     let mut python = PythonPeer::new("py");
     python.set("key", "value");
-    let foreign = |message| wire::encode(&Packet { cluster_id: Arc::from("another"), protocol_revision: 0, message });
+    let foreign =
+        |message| aiocluster::encode(&Packet { cluster_id: Arc::from("another"), protocol_revision: 0, message });
     let other = Some(Rejected::OtherCluster { cluster_id: Arc::from("another") });
     let delta = delta_of(&python.id, "key", "value", 1);
 

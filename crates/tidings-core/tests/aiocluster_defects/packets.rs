@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::delta::Delta;
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{self, Message, Packet};
+use tidings_core::reconcile::Delta;
+use tidings_core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
 use tidings_core::{EventKind, Instant, Lifetime, Node, NodeId, Outcome, PeerIdentity, SetError, Via, invariants};
 
 use crate::python_peer::{
@@ -35,7 +34,7 @@ fn python_owner(count: usize) -> PythonPeer {
 
 /// A packet of ours.
 fn marked(message: Message) -> Bytes {
-    wire::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: 1, message })
+    aiocluster::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: 1, message })
 }
 
 /// A digest of a Python node that has heard once of so many others.

@@ -9,12 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{self, Message, Packet};
+use tidings_core::reconcile::{Delta, NodeDelta};
+use tidings_core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
 use tidings_core::{
-    Address, Config, DecodeLimits, EventKind, Instant, Next, Node, NodeId, Outcome, Reply, Transmit, ValueStatus, Via,
-    invariants,
+    Address, Config, DecodeLimits, EventKind, Instant, KeyValueUpdate, Next, Node, NodeId, Outcome, Reply, Transmit,
+    ValueStatus, Via, invariants,
 };
 
 pub(crate) const CLUSTER_ID: &str = "default-cluster";
@@ -294,13 +293,13 @@ pub(crate) fn ours(name: &str, change: impl FnOnce(&mut Config)) -> Node {
 
 /// An unmarked packet.
 pub(crate) fn packet(message: Message) -> Bytes {
-    wire::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: 0, message })
+    aiocluster::encode(&Packet { cluster_id: Arc::from(CLUSTER_ID), protocol_revision: 0, message })
 }
 
 /// Reads a packet of ours, which may be longer than the default limit.
 pub(crate) fn read(packet: &[u8]) -> Packet {
     let limits = DecodeLimits { max_packet_bytes: 64 << 20, ..DecodeLimits::default() };
-    let decoded = wire::decode(packet, &limits).expect("ours sends packets");
+    let decoded = aiocluster::decode(packet, &limits).expect("ours sends packets");
     assert_eq!(decoded.skipped_entries, 0);
     decoded.packet
 }

@@ -138,7 +138,9 @@ fn defect_05_a_node_without_keys_still_says_that_they_are_gone() {
     pass(&mut now, &mut owner, COLLECTION);
     assert_eq!(owner.node_state(owner.id()).expect("its own").entries(), 0);
     let [_, syn_ack, _] = talk(&mut now, &mut replica, &mut owner);
-    let tidings_core::wire::Message::SynAck { delta, .. } = read(&syn_ack).message else { panic!("a SynAck") };
+    let tidings_core::wire::aiocluster::Message::SynAck { delta, .. } = read(&syn_ack).message else {
+        panic!("a SynAck")
+    };
     let news = delta.node_deltas.iter().find(|news| news.node_id == *owner.id()).expect("it says something");
     assert_eq!((news.key_values.len(), news.last_gc_version), (0, 2));
     assert_eq!((held(&replica, owner.id()), last_gc(&replica, owner.id())), (0, 2));

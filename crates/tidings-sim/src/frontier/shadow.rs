@@ -1,6 +1,6 @@
 //! The shadows of all candidates beside all nodes of one run.
 
-use tidings_core::detector::{Detector, HeartbeatWindow};
+use tidings_core::suspicion::{Detector, HeartbeatWindow};
 use tidings_core::{Config, Instant};
 
 use super::{Cluster, Experiment, Heard, Tally};

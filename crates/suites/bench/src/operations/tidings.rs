@@ -4,12 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use tidings_core::delta::{Delta, KeyValueUpdate, NodeDelta};
-use tidings_core::digest::{Digest, NodeDigest};
-use tidings_core::wire::{self, Message, Packet};
-use tidings_core::{
-    Address, Config, ExchangeId, Instant, Node, NodeId, NodeState, Outcome, PeerIdentity, ValueStatus, Via,
-};
+use tidings_core::reconcile::{Delta, NodeDelta};
+use tidings_core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
+use tidings_core::{KeyValueUpdate, Address, Config, ExchangeId, Instant, Node, NodeId, NodeState, Outcome, PeerIdentity, ValueStatus, Via,};
 use tidings_sim::Random;
 
 use super::{GENERATION, KEYS, Subject, ip, key_values, name};
@@ -38,7 +35,7 @@ fn node(index: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Node
 
 fn encode(message: Message) -> Vec<u8> {
     let packet = Packet { cluster_id: CLUSTER.into(), protocol_revision: PROTOCOL_REVISION, message };
-    wire::encode(&packet).to_vec()
+    aiocluster::encode(&packet).to_vec()
 }
 
 fn entry(index: usize, heartbeat: u64, max_version: u64) -> NodeDigest {

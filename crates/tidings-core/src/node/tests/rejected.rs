@@ -4,7 +4,7 @@ use super::*;
 use crate::CertificateNames;
 use crate::stats::PacketCounts;
 use crate::stats::RejectedCounts;
-use crate::wire::DecodeError;
+use crate::wire::aiocluster::DecodeError;
 
 const OURS: &str = "default-cluster";
 
@@ -89,8 +89,8 @@ impl Victim {
 
 /// All that a packet could change, as text: state, members, what is to be dialled and when.
 fn inside(node: &Node) -> String {
-    let Gossip { own, membership, .. } = &node.gossip;
-    format!("{own:?} {membership:?} {:?} {:?}", node.transmits, node.next_round)
+    let Gossip { own, members, .. } = &node.gossip;
+    format!("{own:?} {members:?} {:?} {:?}", node.transmits, node.next_round)
 }
 
 fn syn_from(name: &str) -> Bytes {
@@ -166,7 +166,7 @@ fn another_clusters_syn_ack_ack_and_bad_cluster_are_not_answered() {
 fn forged() -> Delta {
     let key_values = vec![crate::testing::set("k", "forged", 1)];
     Delta {
-        node_deltas: vec![crate::delta::NodeDelta {
+        node_deltas: vec![crate::reconcile::NodeDelta {
             node_id: id("b", 1),
             from_version_excluded: 0,
             last_gc_version: 0,

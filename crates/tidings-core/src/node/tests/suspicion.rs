@@ -44,9 +44,9 @@ fn who_is_heard_shortly_before_its_instant_lives() {
     });
     let due = due.expect("a timer before a round");
     let at = due - Duration::from_millis(1);
-    let beat = net.node("a").gossip.membership.get(&id("c", 1)).unwrap().heartbeat + 1;
-    let (membership, mut env) = net.node("a").gossip.membership(Moment { now: at, active: at });
-    hear(membership, &mut env, &entry(&id("c", 1), beat), true);
+    let beat = net.node("a").gossip.members.get(&id("c", 1)).unwrap().heartbeat + 1;
+    let (members, mut env) = net.node("a").gossip.members(Moment { now: at, active: at });
+    hear(members, &mut env, &entry(&id("c", 1), beat), true);
     net.node("a").handle_timeout(due);
     assert_eq!(net.live("a").len(), 3);
     assert!(net.node("a").poll_timeout() > Some(due), "the timer is used up");

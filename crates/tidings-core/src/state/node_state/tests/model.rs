@@ -5,14 +5,14 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::aiocluster::{Sender, claim_of};
-use crate::delta::{self, NodeDelta};
-use crate::digest::NodeDigest;
-use crate::gossip::news_of;
+use crate::dialect::aiocluster::news_of;
+use crate::dialect::aiocluster::unmarked::{Sender, claim_of};
 use crate::id::NodeId;
+use crate::reconcile::{self, NodeDelta};
 use crate::state::OwnState;
 use crate::state::own::Lifetime;
 use crate::testing::{id, random};
+use crate::wire::aiocluster::NodeDigest;
 
 const REPLICAS: usize = 3;
 const GRACE: Duration = Duration::from_secs(6);
@@ -236,7 +236,7 @@ impl World {
             released_version: None,
         };
         let news = news_of(&self.node, self.state(from), Some(&entry))?;
-        let packed = delta::pack(&[news], budget, &mut random(1));
+        let packed = reconcile::pack(&[news], budget, &mut random(1));
         assert!(packed.len <= budget);
         packed.delta.node_deltas.into_iter().next()
     }

@@ -1,0 +1,3 @@
+//! How what is known is told.
+
+pub(crate) mod aiocluster;

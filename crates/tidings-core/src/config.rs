@@ -5,12 +5,9 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::dialect::aiocluster::PROTOCOL_REVISION;
 use crate::error::{ConfigError, within};
 use crate::id::{Address, NodeId};
-use crate::limits::{Limits, MAX_VERSION};
-use crate::wire::aiocluster::NodeDigest;
-use crate::wire::aiocluster::size::{self, MessageLen};
+use crate::limits::Limits;
 
 /// The settings of one [`Node`](crate::Node). [`Config::new`] gives the defaults: aiocluster's, but for
 /// the failure detector.
@@ -130,11 +127,11 @@ impl Config {
         }
     }
 
-    /// Checks every field.
+    /// Checks every field. `smallest_payload` is the least `max_payload_size` that the dialects can do with.
     ///
     /// # Errors
     /// The first field that is outside its range.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub(crate) fn check(&self, smallest_payload: usize) -> Result<(), ConfigError> {
         let max_name = self.limits.decode.max_name_bytes;
         text("node_id.name", self.node_id.name(), max_name)?;
         let address = self.node_id.gossip_advertise_addr();
@@ -151,7 +148,7 @@ impl Config {
         within("gossip_interval", self.gossip_interval, MILLISECOND..=Duration::from_secs(3600))?;
         within("gossip_count", self.gossip_count, 1..=64)?;
         within("marked_for_deletion_grace_period", self.marked_for_deletion_grace_period, MILLISECOND..=YEAR)?;
-        within("max_payload_size", self.max_payload_size, self.smallest_payload()..=16 << 20)?;
+        within("max_payload_size", self.max_payload_size, smallest_payload..=16 << 20)?;
         within("max_concurrent_gossip", self.max_concurrent_gossip, 1..=4_096)?;
         self.failure_detector.validate()?;
         self.limits.validate(self.max_payload_size)
@@ -169,22 +166,6 @@ impl Config {
     pub fn initial_interval(&self) -> Duration {
         const SHORTEST: Duration = Duration::from_secs(1);
         self.failure_detector.initial_interval.unwrap_or_else(|| SHORTEST.max(self.gossip_interval))
-    }
-
-    /// A digest must hold this node's own entry, and another as long, or nobody is ever asked about.
-    fn smallest_payload(&self) -> usize {
-        let entry = NodeDigest {
-            node_id: self.node_id.clone(),
-            heartbeat: MAX_VERSION,
-            last_gc_version: MAX_VERSION,
-            max_version: MAX_VERSION,
-            complete_version: Some(MAX_VERSION),
-            protocol_revision: PROTOCOL_REVISION,
-            released_version: Some(MAX_VERSION),
-        };
-        let envelope = MessageLen::SynAck { digest: 0, delta: 0 };
-        let envelope = size::packet_len_of(&self.cluster_id, PROTOCOL_REVISION, envelope) + size::GROWTH_OF_LENGTHS;
-        (envelope + size::digest_len(2 * size::node_digest_len(&entry), true)).max(512)
     }
 }
 

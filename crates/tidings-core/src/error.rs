@@ -8,7 +8,7 @@ use core::ops::RangeInclusive;
 
 use crate::id::{Address, NodeId};
 use crate::identity::CertificateNames;
-use crate::wire::aiocluster::DecodeError;
+use crate::wire::DecodeError;
 
 /// Why a packet changed nothing but counters. The exchange is over; close the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 
-use crate::error::Rejected;
 use crate::id::NodeId;
 
 /// Who the peer at the other end of a connection is, as far as the connection proves it.
@@ -31,8 +30,8 @@ pub enum PeerIdentity {
 }
 
 impl PeerIdentity {
-    /// Rejects a packet of a peer that speaks as a node that it has not proved to be.
-    pub(crate) fn check(&self, speaks_as: &NodeId) -> Result<(), Rejected> {
+    /// Whether the peer has proved to be the node that it speaks as; if not, the names that its certificate holds.
+    pub(crate) fn check(&self, speaks_as: &NodeId) -> Result<(), &Arc<CertificateNames>> {
         let (names, may_have_none) = match self {
             PeerIdentity::Plaintext | PeerIdentity::Anonymous => return Ok(()),
             PeerIdentity::Shown(names) => (names, true),
@@ -41,7 +40,7 @@ impl PeerIdentity {
         if speaks_as.tls_name().map_or(may_have_none, |tls_name| names.hold(tls_name)) {
             return Ok(());
         }
-        Err(Rejected::WrongName { speaks_as: speaks_as.clone(), held: names.clone() })
+        Err(names)
     }
 }
 

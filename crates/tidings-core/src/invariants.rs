@@ -51,12 +51,12 @@ fn ensure(invariant: u8, holds: bool, message: impl FnOnce() -> String) -> Resul
 /// # Errors
 /// The first thing that does not hold.
 pub fn check(node: &Node) -> Result<(), Violation> {
-    let gossip = node.gossip();
-    let limits = &gossip.config.limits;
+    let knowledge = node.knowledge();
+    let limits = &knowledge.config.limits;
     let tables = [
         ("exchanges", node.exchanges().check()),
-        ("own state", gossip.own.check()),
-        ("members", gossip.members.check()),
+        ("own state", knowledge.own.check()),
+        ("members", knowledge.members.check()),
     ];
     for (table, result) in tables {
         result.map_err(|what| Violation { invariant: 7, message: format!("{}: {table}: {what}", node.id()) })?;
@@ -64,11 +64,11 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     let bounded = |what: &str, is: usize, limit: usize| {
         ensure(7, is <= limit, || format!("{}: {is} {what} held, the limit is {limit}", node.id()))
     };
-    bounded("nodes", gossip.members.len(), limits.max_nodes)?;
-    bounded("forgotten nodes", gossip.members.forgotten_len(), limits.max_forgotten_nodes)?;
+    bounded("nodes", knowledge.members.len(), limits.max_nodes)?;
+    bounded("forgotten nodes", knowledge.members.forgotten_len(), limits.max_forgotten_nodes)?;
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
-    bounded("dialled exchanges", node.exchanges().dialled(), gossip.config.max_concurrent_gossip)?;
-    for (_, peer) in gossip.members.iter() {
+    bounded("dialled exchanges", node.exchanges().dialled(), knowledge.config.max_concurrent_gossip)?;
+    for (_, peer) in knowledge.members.iter() {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
         let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());
@@ -76,8 +76,8 @@ pub fn check(node: &Node) -> Result<(), Violation> {
         bounded("keys of one node", entries, limits.max_keys_per_node)?;
         bounded("bytes of one node", peer.state.bytes() - farewell_bytes, limits.max_state_bytes_per_node)?;
     }
-    let max = gossip.config.max_payload_size as u64;
-    let sent = gossip.stats.max_packet_bytes_sent;
+    let max = knowledge.config.max_payload_size as u64;
+    let sent = knowledge.stats.max_packet_bytes_sent;
     ensure(7, sent <= max, || format!("{}: sent a packet of {sent} bytes, the limit is {max}", node.id()))
 }
 

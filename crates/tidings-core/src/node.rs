@@ -10,15 +10,15 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::dialect::aiocluster::Sender;
-use crate::dialect::aiocluster::round;
-use crate::dialect::aiocluster::{Gossip, Moment};
+use crate::dialect::Dialect;
+use crate::dialect::aiocluster::{self, Sender, round};
 use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
 use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
+use crate::knowledge::{Knowledge, Moment};
 use crate::members::Peer;
 use crate::rng::Random;
 use crate::snapshot::{Liveness, Member, Snapshot};
@@ -27,7 +27,7 @@ use crate::stats::Stats;
 use crate::suspicion::ActiveClock;
 use crate::time::Instant;
 use crate::wire::aiocluster::Digest;
-use crate::wire::aiocluster::{self as wire, Message, Packet, size};
+use crate::wire::aiocluster::{Message, Packet, decode_known};
 
 /// A local pause shorter than this is none: schedulers are late now and then.
 const MIN_PAUSE: Duration = Duration::from_millis(250);
@@ -37,7 +37,8 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub struct Node {
-    gossip: Gossip,
+    knowledge: Knowledge,
+    dialect: Dialect,
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
@@ -64,11 +65,12 @@ impl Node {
         let first_round = now + Duration::from_nanos(random.below(interval_nanos));
         let seeds = config.seeds.clone();
         let own_addresses = alloc::vec![config.node_id.gossip_advertise_addr().clone()];
-        let mut gossip = Gossip::new(config, random);
+        let mut knowledge = Knowledge::new(config, random);
         // aiocluster's first heartbeat is 1, and 0 means that none was heard.
-        gossip.own.heartbeat = 1;
+        knowledge.own.heartbeat = 1;
         Ok(Node {
-            gossip,
+            knowledge,
+            dialect: Dialect::default(),
             exchanges: Exchanges::default(),
             transmits: VecDeque::new(),
             seeds,
@@ -88,13 +90,13 @@ impl Node {
     /// Raises the heartbeat, as aiocluster does.
     pub fn accept(&mut self, now: Instant, from: IpAddr) -> Option<ExchangeId> {
         self.moment(now);
-        let limits = &self.gossip.config.limits;
+        let limits = &self.knowledge.config.limits;
         let (max, max_per_ip) = (limits.max_accepted_exchanges, limits.max_accepted_exchanges_per_ip);
-        self.gossip.own.heartbeat += 1;
+        self.knowledge.own.heartbeat += 1;
         let accepted = self.exchanges.accept(from, max, max_per_ip);
         match accepted {
-            Some(_) => self.gossip.stats.exchanges_accepted += 1,
-            None => self.gossip.stats.exchanges_refused += 1,
+            Some(_) => self.knowledge.stats.exchanges_accepted += 1,
+            None => self.knowledge.stats.exchanges_refused += 1,
         }
         accepted
     }
@@ -102,7 +104,7 @@ impl Node {
     /// A packet has come on an open exchange, from the peer that `peer` proves it to be. Do what the reply says.
     pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], peer: &PeerIdentity) -> Reply {
         let at = self.moment(now);
-        self.gossip.stats.bytes_received += packet.len() as u64;
+        self.knowledge.stats.bytes_received += packet.len() as u64;
         match self.take_packet(at, via, packet, peer) {
             Ok((packet, next)) => Reply { packet, next, rejected: None },
             Err((packet, rejected)) => {
@@ -117,15 +119,15 @@ impl Node {
         self.moment(now);
         let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
         if to_live {
-            self.gossip.health.exchange_over(outcome);
+            self.knowledge.health.exchange_over(outcome);
         }
         let told = match stage {
             Stage::Close { completed: true, told } if outcome == Outcome::Done => {
-                self.gossip.stats.exchanges_completed += 1;
+                self.knowledge.stats.exchanges_completed += 1;
                 told
             }
             Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn | Stage::Ack { .. } => {
-                self.gossip.stats.exchanges_failed += 1;
+                self.knowledge.stats.exchanges_failed += 1;
                 None
             }
         };
@@ -135,13 +137,13 @@ impl Node {
     /// The instant of [`Node::poll_timeout`] has come. A call before it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let at = self.moment(now);
-        if self.gossip.own.next_deadline().is_some_and(|deadline| deadline <= at.now) {
-            self.gossip.expire_lifetimes(at);
+        if self.knowledge.own.next_deadline().is_some_and(|deadline| deadline <= at.now) {
+            self.knowledge.expire_lifetimes(at);
         }
         if at.now >= self.next_round {
             self.run_round(at);
         } else {
-            self.gossip.refresh_due(at);
+            self.knowledge.refresh_due(at);
         }
         self.finish_farewell();
     }
@@ -155,15 +157,15 @@ impl Node {
 
     /// The next event. Drain after every input and command.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.gossip.events.pop()
+        self.knowledge.events.pop()
     }
 
     /// When to call [`Node::handle_timeout`]; changes with every input and command.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let lifetime = self.gossip.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
+        let lifetime = self.knowledge.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
-        let suspicion = self.gossip.members.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
+        let suspicion = self.knowledge.members.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
         Some(self.next_round.min(lifetime).min(farewell).min(suspicion))
     }
 
@@ -177,13 +179,12 @@ impl Node {
     /// A key or value that is reserved, too long, or over a limit; the state is as it was.
     pub fn set(&mut self, now: Instant, key: &str, value: &str, lifetime: Lifetime) -> Result<u64, SetError> {
         let at = self.moment(now);
-        let Gossip { own, config, .. } = &self.gossip;
-        let key_value_len = size::key_value_len(key, value, u64::MAX >> 1, crate::ValueStatus::DeleteAfterTtl);
-        let packet_len = self.gossip.packet_len_with(key_value_len);
+        let Knowledge { own, config, .. } = &self.knowledge;
+        let packet_len = aiocluster::packet_len_with(&self.knowledge, key, value);
         own.check_set(key, value, lifetime, packet_len, config.max_payload_size, &config.limits)?;
         let mut changes = Vec::new();
-        let version = self.gossip.own.set(at.now, key, value, lifetime, &mut changes);
-        self.gossip.tell_own_changes(at, changes);
+        let version = self.knowledge.own.set(at.now, key, value, lifetime, &mut changes);
+        self.knowledge.tell_own_changes(at, changes);
         Ok(version)
     }
 
@@ -195,8 +196,8 @@ impl Node {
         check_key(key)?;
         let at = self.moment(now);
         let mut changes = Vec::new();
-        let version = self.gossip.own.delete(at.now, key, &mut changes);
-        self.gossip.tell_own_changes(at, changes);
+        let version = self.knowledge.own.delete(at.now, key, &mut changes);
+        self.knowledge.tell_own_changes(at, changes);
         Ok(version)
     }
 
@@ -209,8 +210,8 @@ impl Node {
         check_key(key)?;
         let at = self.moment(now);
         let mut changes = Vec::new();
-        let version = self.gossip.own.delete_after_ttl(at.now, key, &mut changes);
-        self.gossip.tell_own_changes(at, changes);
+        let version = self.knowledge.own.delete_after_ttl(at.now, key, &mut changes);
+        self.knowledge.tell_own_changes(at, changes);
         Ok(version)
     }
 
@@ -221,7 +222,7 @@ impl Node {
     /// docs/protocol.md). Costs one more dissemination of all keys; between nodes of ours it is never needed.
     pub fn republish(&mut self, now: Instant) -> usize {
         let at = self.moment(now);
-        self.gossip.republish(at)
+        self.dialect.republish(&mut self.knowledge, at)
     }
 
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
@@ -232,8 +233,8 @@ impl Node {
         if core::mem::replace(&mut self.has_left, true) {
             return;
         }
-        let version = self.gossip.own.mark_left(at.now);
-        self.farewell = Some(Farewell::new(at.now, version, &self.gossip.members, &self.gossip.config));
+        let version = self.knowledge.own.mark_left(at.now);
+        self.farewell = Some(Farewell::new(at.now, version, &self.knowledge.members, &self.knowledge.config));
         self.dial_for_farewell(at);
         self.finish_farewell();
     }
@@ -248,13 +249,13 @@ impl Node {
     /// Who this node is.
     #[must_use]
     pub fn id(&self) -> &NodeId {
-        &self.gossip.config.node_id
+        &self.knowledge.config.node_id
     }
 
     /// What it was made with.
     #[must_use]
     pub fn config(&self) -> &Config {
-        &self.gossip.config
+        &self.knowledge.config
     }
 
     /// The value of one of its own keys.
@@ -266,7 +267,7 @@ impl Node {
     /// One of its own keys with version and status, a tombstone too.
     #[must_use]
     pub fn get_versioned(&self, key: &str) -> Option<&VersionedValue> {
-        self.gossip.own.state().get_versioned(key)
+        self.knowledge.own.state().get_versioned(key)
     }
 
     /// The live nodes, this one first.
@@ -290,7 +291,7 @@ impl Node {
     }
 
     fn ids_with(&self, liveness: Liveness) -> impl Iterator<Item = NodeId> {
-        let peers = self.gossip.members.iter_sorted();
+        let peers = self.knowledge.members.iter_sorted();
         peers.filter(move |(_, peer)| peer.liveness() == liveness).map(|(id, _)| id.clone())
     }
 
@@ -298,9 +299,9 @@ impl Node {
     #[must_use]
     pub fn node_state(&self, id: &NodeId) -> Option<&Arc<NodeState>> {
         if id == self.id() {
-            return Some(self.gossip.own.state());
+            return Some(self.knowledge.own.state());
         }
-        self.gossip.members.get(id).map(|peer| &peer.state)
+        self.knowledge.members.get(id).map(|peer| &peer.state)
     }
 
     /// The suspicion that a node is dead, without unit; `None` for this node, an unknown one, and one not yet heard of
@@ -308,7 +309,7 @@ impl Node {
     #[must_use]
     pub fn phi(&self, now: Instant, id: &NodeId) -> Option<f64> {
         let active = self.clock.at(now.max(self.now));
-        self.gossip.members.get(id)?.phi(active, &self.gossip.detector())
+        self.knowledge.members.get(id)?.phi(active, &self.knowledge.detector())
     }
 
     /// The share of its exchanges with live nodes that failed lately, from 0 to 1: the network around this node is bad,
@@ -316,13 +317,13 @@ impl Node {
     /// [`local_health_weight`](crate::FailureDetectorConfig::local_health_weight).
     #[must_use]
     pub fn failed_share(&self) -> f64 {
-        self.gossip.health.failed_share()
+        self.knowledge.health.failed_share()
     }
 
     /// The highest heartbeat heard of each other node, for experiments with failure detectors. In the order in which the
     /// nodes were heard of, as long as none is forgotten.
     pub fn heartbeats(&self) -> impl Iterator<Item = (&NodeId, u64)> {
-        self.gossip.members.iter().map(|(id, peer)| (id, peer.heartbeat))
+        self.knowledge.members.iter().map(|(id, peer)| (id, peer.heartbeat))
     }
 
     /// Everything this node knows now. Shares the key-values instead of copying them.
@@ -332,11 +333,11 @@ impl Node {
             id: self.id().clone(),
             liveness: if self.has_left { Liveness::Left } else { Liveness::Live },
             phi: None,
-            heartbeat: self.gossip.own.heartbeat,
-            state: self.gossip.own.state().clone(),
+            heartbeat: self.knowledge.own.heartbeat,
+            state: self.knowledge.own.state().clone(),
         };
-        let (active, detector) = (self.clock.at(now.max(self.now)), self.gossip.detector());
-        let others = self.gossip.members.iter_sorted().map(|(id, peer)| Member {
+        let (active, detector) = (self.clock.at(now.max(self.now)), self.knowledge.detector());
+        let others = self.knowledge.members.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &detector),
@@ -347,8 +348,8 @@ impl Node {
         let position = members.partition_point(|member| member.id < own.id);
         members.insert(position, own);
         Snapshot {
-            sequence: self.gossip.events.last_sequence(),
-            cluster_id: self.gossip.cluster_id.clone(),
+            sequence: self.knowledge.events.last_sequence(),
+            cluster_id: self.knowledge.cluster_id.clone(),
             self_id: self.id().clone(),
             members,
         }
@@ -363,12 +364,12 @@ impl Node {
     /// What it has done so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {
-        &self.gossip.stats
+        &self.knowledge.stats
     }
 
     /// For `invariants`, which looks inside.
-    pub(crate) fn gossip(&self) -> &Gossip {
-        &self.gossip
+    pub(crate) fn knowledge(&self) -> &Knowledge {
+        &self.knowledge
     }
 
     /// For `invariants`, which looks inside.
@@ -378,8 +379,8 @@ impl Node {
 
     /// For the tests of `record`, which break it.
     #[cfg(all(test, feature = "record"))]
-    pub(crate) fn gossip_mut(&mut self) -> &mut Gossip {
-        &mut self.gossip
+    pub(crate) fn knowledge_mut(&mut self) -> &mut Knowledge {
+        &mut self.knowledge
     }
 
     /// For `record`, which looks inside.
@@ -399,24 +400,24 @@ impl Node {
     /// Every input passes here first: time never runs backwards, and a local pause is noticed.
     fn moment(&mut self, now: Instant) -> Moment {
         self.now = self.now.max(now);
-        let tolerance = self.gossip.config.gossip_interval.max(MIN_PAUSE);
+        let tolerance = self.knowledge.config.gossip_interval.max(MIN_PAUSE);
         let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
         if self.clock.notice(self.now, deadline, tolerance) {
-            self.gossip.stats.pauses += 1;
+            self.knowledge.stats.pauses += 1;
         }
         Moment { now: self.now, active: self.clock.at(self.now) }
     }
 
     fn run_round(&mut self, at: Moment) {
-        let interval = self.gossip.config.gossip_interval;
+        let interval = self.knowledge.config.gossip_interval;
         self.next_round += interval;
         if self.next_round <= at.now {
             self.next_round = at.now + interval;
         }
-        self.gossip.own.heartbeat += 1;
-        self.gossip.stats.rounds += 1;
-        self.gossip.maintain(at);
-        let Gossip { members, config, random, .. } = &mut self.gossip;
+        self.knowledge.own.heartbeat += 1;
+        self.knowledge.stats.rounds += 1;
+        self.dialect.maintain(&mut self.knowledge, at);
+        let Knowledge { members, config, random, .. } = &mut self.knowledge;
         let targets = round::targets(members, &self.seeds, &self.own_addresses, config, random);
         for target in targets {
             self.dial(at, target, false);
@@ -429,24 +430,24 @@ impl Node {
 
     /// Opens an exchange, unless too many are open, or one with this address.
     fn dial(&mut self, at: Moment, to: Address, tells_farewell: bool) -> bool {
-        let is_full = self.exchanges.dialled() >= self.gossip.config.max_concurrent_gossip;
+        let is_full = self.exchanges.dialled() >= self.knowledge.config.max_concurrent_gossip;
         if is_full || (!tells_farewell && self.exchanges.is_dialling(&to)) {
-            self.gossip.stats.exchanges_not_opened += 1;
+            self.knowledge.stats.exchanges_not_opened += 1;
             return false;
         }
-        let packet = self.gossip.syn(at, &to);
+        let packet = self.dialect.syn(&mut self.knowledge, at, &to);
         let peer = self.peer_at(&to);
         let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
         let tls_name = peer.and_then(|(id, _)| id.tls_name()).map(String::from);
         let exchange = self.exchanges.dial(to.clone(), to_live, tells_farewell);
-        self.gossip.stats.exchanges_opened += 1;
+        self.knowledge.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
         true
     }
 
     /// The node at this address: the live one, where it has taken the place of another.
     fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
-        let peers = self.gossip.members.at(address).filter(|(_, peer)| !peer.is_superseded());
+        let peers = self.knowledge.members.at(address).filter(|(_, peer)| !peer.is_superseded());
         peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
@@ -460,29 +461,33 @@ impl Node {
         peer: &PeerIdentity,
     ) -> Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
-        let known = |encoded: &[u8]| self.gossip.members.known(encoded);
-        let decoded = wire::decode_known(packet, &self.gossip.config.limits.decode, &known);
+        let known = |encoded: &[u8]| aiocluster::known_id(&self.knowledge.members, encoded);
+        let decoded = decode_known(packet, &self.knowledge.config.limits.decode, &known);
         let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
         let got = message.kind().name();
         // First of all: to a peer that is not who it says, nothing is answered.
-        sender_of(&message).map_or(Ok(()), |node| peer.check(node)).map_err(|rejected| (None, rejected))?;
+        if let Some(speaks_as) = sender_of(&message)
+            && let Err(held) = peer.check(speaks_as)
+        {
+            return Err((None, Rejected::WrongName { speaks_as: speaks_as.clone(), held: held.clone() }));
+        }
 
         if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
-            || cluster_id != self.gossip.cluster_id
+            || cluster_id != self.knowledge.cluster_id
         {
             let from = sender_of(&message).cloned();
-            self.gossip.tell_other_cluster(&cluster_id, from);
+            self.dialect.tell_other_cluster(&mut self.knowledge, &cluster_id, from);
             let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
-            let answer = answer.then(|| self.gossip.bad_cluster());
+            let answer = answer.then(|| self.dialect.bad_cluster(&mut self.knowledge));
             return Err((answer, Rejected::OtherCluster { cluster_id }));
         }
         if sender_of(&message) == Some(self.id()) {
             self.learn_own_address(&stage);
             // The side that dialled learns from the answer whom it has reached.
             let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
-            let answer = answer.then(|| self.gossip.introduction());
+            let answer = answer.then(|| self.dialect.introduction(&mut self.knowledge));
             return Err((answer, Rejected::OwnPacket));
         }
 
@@ -490,7 +495,7 @@ impl Node {
             (Stage::Syn, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let sender = Sender { id: &from, protocol_revision };
-                let answer = self.gossip.answer_syn(at, digest, subjects, sender);
+                let answer = self.dialect.answer_syn(&mut self.knowledge, at, digest, subjects, sender);
                 self.exchanges.introduce(via, &from);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
                 (Some(answer), Next::Read)
@@ -501,28 +506,29 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 let sender = Sender { id: from, protocol_revision };
-                let (answer, told_version) = self.gossip.answer_syn_ack(at, &to, (digest, subjects), delta, sender);
+                let (answer, told_version) =
+                    self.dialect.answer_syn_ack(&mut self.knowledge, at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
                 self.exchanges.introduce(via, from);
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
             }
             (Stage::Ack { from, protocol_revision }, Message::Ack { delta }) => {
-                self.gossip.take_ack(at, delta, Sender { id: &from, protocol_revision });
+                self.dialect.take_ack(&mut self.knowledge, at, delta, Sender { id: &from, protocol_revision });
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told: None });
                 (None, Next::Close)
             }
             _ => return Err(unexpected(got)),
         };
-        self.gossip.stats.packets_received.count(message.kind());
-        self.gossip.stats.entries_skipped += decoded.skipped_entries as u64;
+        self.knowledge.stats.packets_received.count(message.kind());
+        self.knowledge.stats.entries_skipped += decoded.skipped_entries as u64;
         Ok(answer)
     }
 
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
-        let mut known = self.gossip.members.at(dialled).peekable();
+        let mut known = self.knowledge.members.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
@@ -541,7 +547,7 @@ impl Node {
     }
 
     fn dial_for_farewell(&mut self, at: Moment) {
-        let Gossip { members, random, .. } = &mut self.gossip;
+        let Knowledge { members, random, .. } = &mut self.knowledge;
         let Some(farewell) = &mut self.farewell else { return };
         let targets = farewell.targets(members, random);
         for target in targets {
@@ -564,12 +570,12 @@ impl Node {
 
     fn finish_farewell(&mut self) {
         if let Some(farewell) = self.farewell.take_if(|farewell| farewell.is_over(self.now)) {
-            self.gossip.tell(EventKind::LeaveFinished { told: farewell.told() });
+            self.knowledge.tell(EventKind::LeaveFinished { told: farewell.told() });
         }
     }
 
     fn count_rejected(&mut self, rejected: &Rejected) {
-        let counts = &mut self.gossip.stats.rejected;
+        let counts = &mut self.knowledge.stats.rejected;
         *match rejected {
             Rejected::Malformed(_) => &mut counts.malformed,
             Rejected::OtherCluster { .. } => &mut counts.other_cluster,

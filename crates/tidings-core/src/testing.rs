@@ -7,11 +7,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
+use crate::dialect::aiocluster::known_id;
 use crate::event::EventQueue;
 use crate::id::{Address, NodeId};
 use crate::members::{Env, Members};
-use crate::reconcile::KeyValueUpdate;
 use crate::rng::Random;
+use crate::state::KeyValueUpdate;
 use crate::state::ValueStatus;
 use crate::stats::Stats;
 use crate::suspicion::Detector;
@@ -64,19 +65,24 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
     }
 }
 
-/// Lets `membership` hear one entry, as it does when it reads a digest.
+/// Lets `members` hear one entry, as it does when it reads a digest.
 pub(crate) fn hear(members: &mut Members, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
-    match members.subject(&entry.node_id) {
-        Subject::Peer(position) => members.hear_of_peer(env, position, entry, trusted),
-        Subject::Stranger => drop(members.hear_of_stranger(env, entry, trusted)),
+    match subject(members, &entry.node_id) {
+        Subject::Peer(position) => members.hear_of_peer(env, position, entry.report(trusted)),
+        Subject::Stranger => drop(members.hear_of_stranger(env, entry.report(trusted))),
         Subject::Reader => panic!("an entry about the reader itself"),
     }
+}
+
+/// Who that is to these members.
+fn subject(members: &Members, id: &NodeId) -> Subject {
+    known_id(members, id.encoded()).map_or(Subject::Stranger, |(_, subject)| subject)
 }
 
 /// Whom the entries of `digest` are about, as decoding finds out.
 pub(crate) fn subjects(members: &Members, digest: &Digest) -> Subjects {
     let mut subjects = Subjects::default();
-    assert!(digest.entries.iter().all(|entry| subjects.push(members.subject(&entry.node_id))));
+    assert!(digest.entries.iter().all(|entry| subjects.push(subject(members, &entry.node_id))));
     subjects
 }
 

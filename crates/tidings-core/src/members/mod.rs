@@ -1,6 +1,6 @@
 //! The other nodes: live, dead, left, scheduled for deletion, forgotten.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
@@ -11,21 +11,24 @@ use crate::config::Config;
 use crate::event::{EventKind, EventQueue};
 use crate::id::{Address, NodeId};
 use crate::limits::{Limits, MAX_JUMP};
-use crate::reconcile::KeyValueUpdate;
 use crate::snapshot::Liveness;
+use crate::state::KeyValueUpdate;
 #[cfg(feature = "record")]
 use crate::state::NodeState;
 use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX};
 use crate::stats::Stats;
 use crate::suspicion::{Detector, HeartbeatWindow};
 use crate::time::Instant;
-use crate::wire::aiocluster::{NodeDigest, Subject};
 
 mod addresses;
+mod forgotten;
 mod peer;
+mod report;
 
 use addresses::Addresses;
+use forgotten::Forgotten;
 pub(crate) use peer::Peer;
+pub(crate) use report::Report;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
 /// [`ActiveClock`](crate::suspicion::ActiveClock).
@@ -51,24 +54,6 @@ impl Env<'_> {
     }
 }
 
-/// What is remembered of a forgotten node, so that older news does not bring it back.
-///
-/// For as long as there is room: a node that starts knows nothing of the dead, learns of one from a peer that has not
-/// forgotten it yet, and so may pass it on long after everybody else has forgotten it.
-#[derive(Clone, Debug)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-struct Forgotten {
-    heartbeat: u64,
-    /// When it was forgotten: the oldest give way.
-    at: Instant,
-    /// When its heartbeat last went up, and how often in a row.
-    beat_at: Instant,
-    beats: u32,
-}
-
-/// So many heartbeats in a row, each a proof of nothing by itself, bring a forgotten node back.
-const BEATS_TO_RETURN: u32 = 3;
-
 /// The other nodes, by id.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
@@ -80,7 +65,7 @@ pub(crate) struct Members {
     /// The same ids in order, so that the runs of one name are found beside each other.
     ids: BTreeSet<NodeId>,
     addresses: Addresses,
-    forgotten: BTreeMap<NodeId, Forgotten>,
+    forgotten: Forgotten,
     /// Live peers that will have been silent for too long before the next look at all of them, and from when on (in
     /// active time). Who beats meanwhile stays in here until then.
     due: BTreeSet<(Instant, NodeId)>,
@@ -97,7 +82,7 @@ impl Members {
             peers,
             ids: BTreeSet::new(),
             addresses: Addresses::default(),
-            forgotten: BTreeMap::new(),
+            forgotten: Forgotten::default(),
             due: BTreeSet::new(),
             state_bytes: 0,
         }
@@ -132,18 +117,10 @@ impl Members {
         wanted.map(|(address, _)| address).collect()
     }
 
-    /// The id that is known by this encoded form, and who that is.
-    pub(crate) fn known(&self, encoded: &[u8]) -> Option<(NodeId, Subject)> {
-        if let Some((position, id, _)) = self.peers.get_full(&Encoded(encoded)) {
-            return Some((id.clone(), Subject::Peer(position)));
-        }
-        (encoded == self.self_id.encoded()).then(|| (self.self_id.clone(), Subject::Reader))
-    }
-
-    /// Who that is.
-    #[cfg(test)]
-    pub(crate) fn subject(&self, id: &NodeId) -> Subject {
-        self.known(id.encoded()).map_or(Subject::Stranger, |(_, subject)| subject)
+    /// The peer whose id has this encoded form, and where it stands.
+    #[inline]
+    pub(crate) fn by_encoded(&self, encoded: &[u8]) -> Option<(usize, &NodeId)> {
+        self.peers.get_full(&Encoded(encoded)).map(|(position, id, _)| (position, id))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -185,47 +162,45 @@ impl Members {
         self.peers.iter().filter(move |(_, peer)| peer.liveness == liveness)
     }
 
-    /// Takes note of what a peer's digest says of a node heard of for the first time, or again after it was forgotten.
-    /// Gives the position it has from now on; `None`: it stays out.
-    pub(crate) fn hear_of_stranger(&mut self, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) -> Option<usize> {
-        if !self.admit(env, entry) {
+    /// Takes note of what is said of a node heard of for the first time, or again after it was forgotten. Gives the
+    /// position it has from now on; `None`: it stays out.
+    pub(crate) fn hear_of_stranger(&mut self, env: &mut Env<'_>, report: Report<'_>) -> Option<usize> {
+        if !self.admit(env, report) {
             return None;
         }
         let position = self.peers.len() - 1;
-        self.hear_of_peer(env, position, entry, trusted);
+        self.hear_of_peer(env, position, report);
         Some(position)
     }
 
-    /// Takes note of what a peer's digest says of the node at `position`. `trusted`: the word of one of us, or of the node
-    /// itself.
-    pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, entry: &NodeDigest, trusted: bool) {
-        let id = &entry.node_id;
+    /// Takes note of what is said of the node at `position`.
+    pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, report: Report<'_>) {
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return };
 
-        let is_newest = entry.heartbeat >= peer.heartbeat;
-        let beat = entry.heartbeat > peer.heartbeat;
-        if is_newest && entry.heartbeat - peer.heartbeat > MAX_JUMP {
+        let is_newest = report.heartbeat >= peer.heartbeat;
+        let beat = report.heartbeat > peer.heartbeat;
+        if is_newest && report.heartbeat - peer.heartbeat > MAX_JUMP {
             env.stats.jumps_refused += 1;
             return;
         }
         if beat {
-            peer.heartbeat = entry.heartbeat;
+            peer.heartbeat = report.heartbeat;
             peer.window.report_heartbeat(env.active, &env.detector);
         }
-        peer.protocol_revision = peer.protocol_revision.max(entry.protocol_revision);
-        if is_newest && trusted {
-            peer.released_version = entry.released_version;
+        peer.protocol_revision = peer.protocol_revision.max(report.protocol_revision);
+        if is_newest && report.trusted {
+            peer.released_version = report.released_version;
         }
-        if entry.max_version.saturating_sub(peer.heard_version) <= MAX_JUMP || peer.heard_version == 0 {
-            peer.heard_version = peer.heard_version.max(entry.max_version);
+        if report.max_version.saturating_sub(peer.heard_version) <= MAX_JUMP || peer.heard_version == 0 {
+            peer.heard_version = peer.heard_version.max(report.max_version);
         } else {
             env.stats.jumps_refused += 1;
         }
         let can_follow = peer.last_gc_version + 1..=peer.complete_version;
-        if trusted && can_follow.contains(&entry.last_gc_version) {
+        if report.trusted && can_follow.contains(&report.last_gc_version) {
             let mut changes = Vec::new();
-            peer.change_state(|state| state.follow_gc(env.now, entry.last_gc_version, &mut changes));
-            env.tell_changes(id, changes);
+            peer.change_state(|state| state.follow_gc(env.now, report.last_gc_version, &mut changes));
+            env.tell_changes(report.id, changes);
         }
         // Nearly always a live node has beaten again, and nothing changes by it.
         let is_plain = peer.liveness == Liveness::Live && !peer.is_superseded() && !peer.is_own_namesake;
@@ -235,12 +210,9 @@ impl Members {
     }
 
     /// Takes in a node heard of for the first time, or again. False: it stays out.
-    fn admit(&mut self, env: &mut Env<'_>, entry: &NodeDigest) -> bool {
-        let id = &entry.node_id;
-        if let Some(forgotten) = self.forgotten.get_mut(id)
-            && !forgotten.is_back(env, entry.heartbeat)
-        {
-            env.stats.forgotten_ignored += 1;
+    fn admit(&mut self, env: &mut Env<'_>, report: Report<'_>) -> bool {
+        let id = report.id;
+        if !self.forgotten.lets_return(env, id, report.heartbeat) {
             return false;
         }
         if self.peers.len() >= env.config.limits.max_nodes {
@@ -249,7 +221,7 @@ impl Members {
         }
         self.forgotten.remove(id);
         let is_own_namesake = id.name() == self.self_id.name();
-        let mut peer = Peer::new(env, entry, is_own_namesake);
+        let mut peer = Peer::new(env, report, is_own_namesake);
 
         let namesakes: Vec<NodeId> = self.namesakes(id).cloned().collect();
         let is_highest = namesakes.last().is_none_or(|highest| highest < id);
@@ -436,12 +408,7 @@ impl Members {
         if let Some((moved, _)) = self.peers.get_index(position) {
             self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
         }
-        if self.forgotten.len() >= env.config.limits.max_forgotten_nodes {
-            let oldest = self.forgotten.iter().min_by_key(|(_, f)| f.at).map(|(oldest, _)| oldest.clone());
-            oldest.and_then(|oldest| self.forgotten.remove(&oldest));
-        }
-        let heartbeat = peer.heartbeat;
-        self.forgotten.insert(id.clone(), Forgotten { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
+        self.forgotten.remember(env, id.clone(), peer.heartbeat);
         if peer.announced || peer.keys_told {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }
@@ -455,7 +422,7 @@ impl Members {
         if self.ids.len() != self.peers.len() || self.ids.iter().any(|id| !self.peers.contains_key(id)) {
             return Err("the ids in order are not those of the peers");
         }
-        if self.peers.keys().any(|id| self.forgotten.contains_key(id)) {
+        if self.peers.keys().any(|id| self.forgotten.contains(id)) {
             return Err("a known node is also a forgotten one");
         }
         let is_found =
@@ -486,13 +453,11 @@ impl Members {
     pub(crate) fn highest_number(&self) -> u64 {
         let of_state = |state: &NodeState| state.max_version().max(state.last_gc_version());
         let of_peer = |peer: &Peer| peer.heartbeat.max(peer.heard_version).max(of_state(&peer.state));
-        let of_forgotten = |forgotten: &Forgotten| forgotten.heartbeat.max(u64::from(forgotten.beats) << 32);
-        let numbers = self.peers.values().map(of_peer).chain(self.forgotten.values().map(of_forgotten));
-        numbers.chain([self.state_bytes as u64]).max().unwrap_or(0)
+        let numbers = self.peers.values().map(of_peer);
+        numbers.chain([self.forgotten.highest_number(), self.state_bytes as u64]).max().unwrap_or(0)
     }
 
     /// Whose members these are.
-    #[cfg(feature = "record")]
     pub(crate) fn self_id(&self) -> &NodeId {
         &self.self_id
     }
@@ -511,24 +476,6 @@ impl Hash for Encoded<'_> {
 impl Equivalent<NodeId> for Encoded<'_> {
     fn equivalent(&self, id: &NodeId) -> bool {
         self.0 == id.encoded()
-    }
-}
-
-impl Forgotten {
-    /// Takes note of a heartbeat; true when there were enough of them in a row.
-    fn is_back(&mut self, env: &mut Env<'_>, heartbeat: u64) -> bool {
-        if heartbeat <= self.heartbeat {
-            return false;
-        }
-        if heartbeat - self.heartbeat > MAX_JUMP {
-            env.stats.jumps_refused += 1;
-            return false;
-        }
-        let in_a_row = env.active <= self.beat_at + env.detector.max_interval();
-        self.beats = if in_a_row { self.beats + 1 } else { 1 };
-        self.beat_at = env.active;
-        self.heartbeat = heartbeat;
-        self.beats >= BEATS_TO_RETURN
     }
 }
 

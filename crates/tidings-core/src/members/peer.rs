@@ -3,12 +3,12 @@
 use alloc::sync::Arc;
 
 use crate::config::Config;
-use crate::members::Env;
+use crate::members::{Env, Report};
+use crate::reconcile::Known;
 use crate::snapshot::Liveness;
 use crate::state::{LEFT_KEY, NodeState};
 use crate::suspicion::{Detector, HeartbeatWindow};
 use crate::time::Instant;
-use crate::wire::aiocluster::NodeDigest;
 
 /// Another node as it is known here.
 #[derive(Clone, Debug)]
@@ -47,9 +47,9 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(env: &Env<'_>, entry: &NodeDigest, is_own_namesake: bool) -> Peer {
+    pub(super) fn new(env: &Env<'_>, report: Report<'_>, is_own_namesake: bool) -> Peer {
         Peer {
-            heartbeat: entry.heartbeat,
+            heartbeat: report.heartbeat,
             heard_version: 0,
             protocol_revision: 0,
             released_version: None,
@@ -84,8 +84,8 @@ impl Peer {
     }
 
     /// Whether a peer that shows these versions of it can learn nothing here: nearly always it is so.
-    pub(crate) fn has_nothing_above(&self, known: &NodeDigest) -> bool {
-        self.complete_version <= known.complete_version() && self.last_gc_version <= known.last_gc_version
+    pub(crate) fn has_nothing_above(&self, known: Known) -> bool {
+        self.complete_version <= known.complete_version && self.last_gc_version <= known.last_gc_version
     }
 
     /// Whether it was heard of but has not been live yet.
@@ -113,11 +113,11 @@ impl Peer {
     /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
     /// through slow relays for a while, and prove nothing.
     pub(super) fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        self.is_alive(env) && self.window.last_heartbeat() > Some(at + env.detector.max_interval())
+        self.is_alive(env) && self.window.has_beaten_long_after(at, &env.detector)
     }
 
     /// Whether it has had time to beat, and does not.
     pub(super) fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.active > self.first_heard + env.detector.max_interval()
+        !self.is_alive(env) && env.detector.is_long_after(self.first_heard, env.active)
     }
 }

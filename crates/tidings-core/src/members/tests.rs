@@ -6,9 +6,11 @@ use core::time::Duration;
 
 use super::*;
 use crate::config::FailureDetectorConfig;
-use crate::dialect::aiocluster::unmarked::{Sender, claim_of};
+use crate::dialect::aiocluster::Sender;
+use crate::dialect::aiocluster::unmarked::claim_of;
 use crate::reconcile::NodeDelta;
 use crate::testing::{config, deleted, entry, hear, id, secs, set};
+use crate::wire::aiocluster::NodeDigest;
 
 /// The members as one node, "me" of generation 1, sees them, a second at a time.
 struct World {

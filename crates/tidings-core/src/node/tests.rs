@@ -14,6 +14,7 @@ use super::*;
 use crate::dialect::aiocluster::PROTOCOL_REVISION;
 use crate::reconcile::Delta;
 use crate::testing::{config, entry, id, secs};
+use crate::wire::aiocluster::encode;
 
 mod rejected;
 mod suspicion;
@@ -37,7 +38,7 @@ fn events(node: &mut Node) -> Vec<String> {
 }
 
 fn packet(cluster_id: &str, message: Message) -> Bytes {
-    wire::encode(&Packet { cluster_id: cluster_id.into(), protocol_revision: PROTOCOL_REVISION, message })
+    encode(&Packet { cluster_id: cluster_id.into(), protocol_revision: PROTOCOL_REVISION, message })
 }
 
 fn digest_from(name: &str) -> Digest {

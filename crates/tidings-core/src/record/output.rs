@@ -89,7 +89,7 @@ pub(super) struct Mark {
 
 impl Mark {
     pub(super) fn of(node: &Node) -> Mark {
-        Mark { sequence: node.gossip().events.last_sequence(), exchange: node.exchanges().last_id() }
+        Mark { sequence: node.knowledge().events.last_sequence(), exchange: node.exchanges().last_id() }
     }
 
     /// What is new. The node's outputs stay where they are, to be drained.
@@ -97,7 +97,7 @@ impl Mark {
         Output {
             answer,
             transmits: self.transmits_since(node).map(Sent::from).collect(),
-            events: node.gossip().events.after(self.sequence).cloned().collect(),
+            events: node.knowledge().events.after(self.sequence).cloned().collect(),
             timeout: node.poll_timeout(),
         }
     }

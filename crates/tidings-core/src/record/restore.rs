@@ -11,22 +11,22 @@ const HIGHEST: u64 = MAX_VERSION + (MAX_VERSION >> 1);
 /// # Errors
 /// What does not hold.
 pub(super) fn check(node: &Node) -> Result<(), &'static str> {
-    let gossip = node.gossip();
+    let knowledge = node.knowledge();
     let config = node.config();
     config.validate().map_err(|_| "its config is not valid")?;
-    if *gossip.cluster_id != *config.cluster_id || *gossip.members.self_id() != config.node_id {
+    if *knowledge.cluster_id != *config.cluster_id || *knowledge.members.self_id() != config.node_id {
         return Err("it is not who its config says");
     }
-    if gossip.events.limit() != config.limits.max_queued_events {
+    if knowledge.events.limit() != config.limits.max_queued_events {
         return Err("its limit of events is not the config's");
     }
-    let own = gossip.own.state();
+    let own = knowledge.own.state();
     let numbers = [
-        gossip.own.heartbeat,
+        knowledge.own.heartbeat,
         own.max_version(),
         own.last_gc_version(),
-        gossip.members.highest_number(),
-        gossip.events.last_sequence(),
+        knowledge.members.highest_number(),
+        knowledge.events.last_sequence(),
         node.exchanges().last_id().number(),
         node.farewell().map_or(0, |farewell| farewell.pending() as u64),
     ];

@@ -407,10 +407,10 @@ fn a_state_that_no_node_can_have_is_refused() {
     };
     assert_eq!(checkpoint(|_| ()), Ok(()));
     let breaks: [fn(&mut Node); 4] = [
-        |node| node.gossip_mut().own.heartbeat = u64::MAX,
-        |node| node.gossip_mut().config.gossip_count = 0,
-        |node| node.gossip_mut().config.cluster_id.push('x'),
-        |node| node.gossip_mut().config.limits.max_queued_events = 7,
+        |node| node.knowledge_mut().own.heartbeat = u64::MAX,
+        |node| node.knowledge_mut().config.gossip_count = 0,
+        |node| node.knowledge_mut().config.cluster_id.push('x'),
+        |node| node.knowledge_mut().config.limits.max_queued_events = 7,
     ];
     for break_it in breaks {
         let refused = checkpoint(break_it);

@@ -5,9 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::value::{ValueStatus, VersionedValue};
+use super::claim::Claim;
+use super::value::{KeyValueUpdate, ValueStatus, VersionedValue};
 use crate::limits::Limits;
-use crate::reconcile::KeyValueUpdate;
 use crate::time::Instant;
 
 /// Keys that begin so belong to the protocol: they travel like any other key, but users cannot set them and do not
@@ -37,22 +37,6 @@ pub struct NodeState {
     bytes: usize,
     /// Not later than the oldest value that will be deleted or collected; lets a round pass by without a scan.
     pending_since: Option<Instant>,
-}
-
-/// What a delta says of one owner, once it is known how far its sender can be trusted. See `aiocluster.rs` for
-/// senders that know nothing of our rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Claim {
-    /// The delta holds the sender's key-values above this version.
-    pub(crate) from: u64,
-    /// ... and all of them up to this one; `None`: there may be holes.
-    pub(crate) complete_to: Option<u64>,
-    /// The sender's copy had no holes up to this version; at least `complete_to`.
-    pub(crate) as_of: u64,
-    /// The sender had collected the tombstones up to this version.
-    pub(crate) last_gc: u64,
-    /// Whether the sender says when it cut a delta short. If not, a reset takes what is missing for deleted.
-    pub(crate) says_if_cut: bool,
 }
 
 /// One change a user can see.

@@ -1,4 +1,4 @@
-//! One key's value at one version.
+//! One key's value at one version, as it is kept and as it is told.
 
 use alloc::sync::Arc;
 
@@ -36,4 +36,17 @@ impl VersionedValue {
     pub fn is_readable(&self) -> bool {
         self.status != ValueStatus::Deleted
     }
+}
+
+/// One key with the value of one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValueUpdate {
+    /// The key; may be empty.
+    pub key: Arc<str>,
+    /// The value; empty for a tombstone.
+    pub value: Arc<str>,
+    /// The owner's version at which the key got this value or status.
+    pub version: u64,
+    /// Set, deleted, or to be deleted after the grace period.
+    pub status: ValueStatus,
 }

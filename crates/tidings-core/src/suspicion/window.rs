@@ -44,8 +44,9 @@ impl Detector {
         }
     }
 
-    pub(crate) fn max_interval(&self) -> Duration {
-        self.max_interval
+    /// Whether `now` is longer after `at` than a node that lives goes without a heartbeat.
+    pub(crate) fn is_long_after(&self, at: Instant, now: Instant) -> bool {
+        now > at + self.max_interval
     }
 }
 
@@ -72,9 +73,9 @@ impl HeartbeatWindow {
         self.last_heartbeat = Some(now);
     }
 
-    /// When the last heartbeat was.
-    pub(crate) fn last_heartbeat(&self) -> Option<Instant> {
-        self.last_heartbeat
+    /// Whether it has beaten for long after `at`.
+    pub(crate) fn has_beaten_long_after(&self, at: Instant, detector: &Detector) -> bool {
+        self.last_heartbeat.is_some_and(|last| detector.is_long_after(at, last))
     }
 
     fn add_sample(&mut self, interval: Duration, window_size: u32) {
@@ -124,42 +125,6 @@ impl HeartbeatWindow {
         let silence = detector.phi_threshold * self.unit_secs(detector)?;
         let silence = Duration::try_from_secs_f64(silence).unwrap_or(Duration::MAX);
         Some(self.last_heartbeat? + silence + ABOVE)
-    }
-}
-
-/// A clock that stands still while this process does.
-///
-/// When the caller comes back later than the deadline it was given, this process (or its machine) was stopped, and
-/// every peer would look silent. The clock leaves out that time, so that a local pause accuses nobody.
-#[derive(Clone, Copy, Debug, Default)]
-#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
-pub(crate) struct ActiveClock {
-    paused: Duration,
-    last_input: Instant,
-}
-
-impl ActiveClock {
-    /// Compares an input's time with the deadline that stood before it. True: a pause was noticed and left out.
-    pub(crate) fn notice(&mut self, now: Instant, deadline: Instant, tolerance: Duration) -> bool {
-        // Of several inputs after a stop only the first is late.
-        let expected = deadline.max(self.last_input);
-        self.last_input = now;
-        let late = now.saturating_duration_since(expected);
-        if late <= tolerance {
-            return false;
-        }
-        self.paused = self.paused.saturating_add(late);
-        true
-    }
-
-    /// The time this process has been running at `now`.
-    pub(crate) fn at(&self, now: Instant) -> Instant {
-        now - self.paused
-    }
-
-    /// When this process will have been running until `active`, if it is not stopped before.
-    pub(crate) fn when(&self, active: Instant) -> Instant {
-        active + self.paused
     }
 }
 

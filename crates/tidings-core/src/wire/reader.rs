@@ -3,7 +3,7 @@
 //! The messages that hold repeated entries are read with this instead of as a whole, so that limits count before
 //! anything is allocated: an empty entry is 2 bytes in a packet, and 160 once it is a generated type.
 
-use crate::wire::aiocluster::DecodeError;
+use crate::wire::DecodeError;
 
 /// One field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,17 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use core::time::Duration;
 
+use super::refute::MOST_UNHEARD_VERSIONS;
 use super::*;
 use crate::DecodeLimits;
-use crate::reconcile::{KeyValueUpdate, NodeDelta};
-use crate::state::{LEFT_KEY, Lifetime};
+use crate::config::Config;
+use crate::limits::MAX_JUMP;
+use crate::reconcile::Known;
+use crate::reconcile::NodeDelta;
+use crate::state::{Claim, KeyValueUpdate, LEFT_KEY, Lifetime};
 use crate::testing::{config, entry, fading, id, random, set, subjects};
-use crate::wire::aiocluster::Message;
+use crate::time::Instant;
+use crate::wire::aiocluster::{self as wire, Message};
 
 mod budget;
 mod python;
@@ -19,8 +24,50 @@ const fn at(secs: u64) -> Moment {
     Moment { now: Instant::from_secs(secs), active: Instant::from_secs(secs) }
 }
 
+/// A node as far as it gossips: what it knows, and how it tells it.
+struct Gossip {
+    knowledge: Knowledge,
+    dialect: Aiocluster,
+}
+
+impl core::ops::Deref for Gossip {
+    type Target = Knowledge;
+
+    fn deref(&self) -> &Knowledge {
+        &self.knowledge
+    }
+}
+
+impl core::ops::DerefMut for Gossip {
+    fn deref_mut(&mut self) -> &mut Knowledge {
+        &mut self.knowledge
+    }
+}
+
+impl Gossip {
+    fn syn(&mut self, at: Moment, to: &Address) -> Bytes {
+        self.dialect.syn(&mut self.knowledge, at, to)
+    }
+
+    fn apply(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {
+        self.dialect.take_ack(&mut self.knowledge, at, delta, sender);
+    }
+
+    fn maintain(&mut self, at: Moment) {
+        self.dialect.maintain(&mut self.knowledge, at);
+    }
+
+    fn republish(&mut self, at: Moment) -> usize {
+        self.dialect.republish(&mut self.knowledge, at)
+    }
+
+    fn tell_other_cluster(&mut self, cluster_id: &Arc<str>) {
+        self.dialect.tell_other_cluster(&mut self.knowledge, cluster_id, None);
+    }
+}
+
 fn gossip(config: Config) -> Gossip {
-    let mut gossip = Gossip::new(config, random(1));
+    let mut gossip = Gossip { knowledge: Knowledge::new(config, random(1)), dialect: Aiocluster::default() };
     gossip.own.heartbeat = 1;
     gossip
 }
@@ -43,12 +90,12 @@ fn python(id: &NodeId) -> Sender<'_> {
 
 fn hear(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) {
     let mut subjects = subjects(&gossip.members, digest);
-    gossip.hear(at, digest, &mut subjects, sender);
+    gossip.dialect.hear(&mut gossip.knowledge, at, digest, &mut subjects, sender);
 }
 
 fn answer_syn(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) -> Bytes {
     let subjects = subjects(&gossip.members, digest);
-    gossip.answer_syn(at, digest, subjects, sender)
+    gossip.dialect.answer_syn(&mut gossip.knowledge, at, digest, subjects, sender)
 }
 
 fn answer_syn_ack(
@@ -60,7 +107,7 @@ fn answer_syn_ack(
     sender: Sender<'_>,
 ) -> (Bytes, Option<u64>) {
     let subjects = subjects(&gossip.members, digest);
-    gossip.answer_syn_ack(at, dialled, (digest, subjects), delta, sender)
+    gossip.dialect.answer_syn_ack(&mut gossip.knowledge, at, dialled, (digest, subjects), delta, sender)
 }
 
 /// The packet as the other side reads it; its length is within the sender's limit.
@@ -91,7 +138,7 @@ fn exchange_as(revision: u32, now: u64, a: &mut Gossip, b: &mut Gossip) {
     let Message::SynAck { digest, delta } = sent(b, &syn_ack) else { panic!("{syn_ack:?}") };
     let (ack, _) = answer_syn_ack(a, at(now), b_id.gossip_advertise_addr(), &digest, &delta, sender(&b_id));
     let Message::Ack { delta } = sent(a, &ack) else { panic!("{ack:?}") };
-    b.take_ack(at(now), &delta, sender(&a_id));
+    b.apply(at(now), &delta, sender(&a_id));
     for gossip in [a, b] {
         gossip.members.check().unwrap();
         gossip.own.state().check().unwrap();
@@ -390,12 +437,12 @@ fn a_copy_older_than_what_a_peer_collected_has_nothing_to_tell_it() {
     let owner = id("owner", 1);
     let mut a = node("a");
     a.apply_known(&owner);
-    let known = |max_version, last_gc_version| NodeDigest { max_version, last_gc_version, ..entry(&owner, 1) };
+    let known = |complete_version, last_gc_version| Known { complete_version, last_gc_version };
     let state = &a.members.get(&owner).unwrap().state;
     assert!(news_of(&owner, state, None).is_some());
-    assert!(news_of(&owner, state, Some(&known(0, 1))).is_some(), "as far as it knows itself");
-    assert!(news_of(&owner, state, Some(&known(0, 2))).is_none());
-    assert!(news_of(&owner, state, Some(&known(1, 0))).is_none(), "nothing new");
+    assert!(news_of(&owner, state, Some(known(0, 1))).is_some(), "as far as it knows itself");
+    assert!(news_of(&owner, state, Some(known(0, 2))).is_none());
+    assert!(news_of(&owner, state, Some(known(1, 0))).is_none(), "nothing new");
 }
 
 #[test]
@@ -444,10 +491,10 @@ fn of_other_clusters_each_is_told_once_and_only_so_many() {
     let mut a = node("a");
     for number in 0..100 {
         let cluster_id: Arc<str> = Arc::from(format!("c{number}"));
-        a.tell_other_cluster(&cluster_id, None);
-        a.tell_other_cluster(&cluster_id, None);
+        a.tell_other_cluster(&cluster_id);
+        a.tell_other_cluster(&cluster_id);
     }
-    a.tell_other_cluster(&a.cluster_id.clone(), None);
+    a.tell_other_cluster(&a.cluster_id.clone());
     assert_eq!(events(&mut a).len(), MAX_OTHER_CLUSTERS);
 }
 

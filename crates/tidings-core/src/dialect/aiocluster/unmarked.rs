@@ -8,33 +8,14 @@
 use crate::config::Config;
 use crate::id::{Address, NodeId};
 use crate::members::{Members, Peer};
-use crate::reconcile::{Delta, News, NodeDelta};
+use crate::reconcile::{Delta, Known, News, NodeDelta};
 use crate::snapshot::Liveness;
 use crate::state::{Claim, NodeState, OwnState};
 use crate::time::Instant;
 use crate::wire::aiocluster::size;
-use crate::wire::aiocluster::{Digest, NodeDigest};
 
-/// The revision of our rules, in every packet of ours. A packet without one comes from an unmarked peer.
-pub(crate) const PROTOCOL_REVISION: u32 = 1;
-
-/// Whose word a packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sender<'a> {
-    pub(crate) id: &'a NodeId,
-    pub(crate) protocol_revision: u32,
-}
-
-impl Sender<'_> {
-    pub(crate) fn is_marked(&self) -> bool {
-        self.protocol_revision > 0
-    }
-
-    /// Whether its word about `node` counts in full: it is one of us, or speaks about itself.
-    pub(crate) fn is_trusted_about(&self, node: &NodeId) -> bool {
-        self.is_marked() || self.id == node
-    }
-}
+use super::Sender;
+use crate::wire::aiocluster::Digest;
 
 /// What a delta says, given who sent it.
 ///
@@ -108,11 +89,11 @@ pub(crate) const DELTA_PART: usize = 8;
 ///   below it. The owner gives such keys new versions first ([`keep_live_keys_above_gc`]), so only the owner may do it.
 pub(crate) fn bound_news<'a>(
     mut news: News<'a>,
-    known: Option<&NodeDigest>,
+    known: Option<Known>,
     released: Option<u64>,
     is_owner: bool,
 ) -> Option<News<'a>> {
-    let (known_version, known_gc) = known.map_or((0, 0), |entry| (entry.complete_version(), entry.last_gc_version));
+    let Known { complete_version: known_version, last_gc_version: known_gc } = known.unwrap_or_default();
     let is_reset = news.from < known_version;
     if is_reset && !is_owner {
         return None;

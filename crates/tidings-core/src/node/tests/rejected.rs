@@ -4,7 +4,8 @@ use super::*;
 use crate::CertificateNames;
 use crate::stats::PacketCounts;
 use crate::stats::RejectedCounts;
-use crate::wire::aiocluster::DecodeError;
+use crate::wire::DecodeError;
+use crate::wire::aiocluster::decode;
 
 const OURS: &str = "default-cluster";
 
@@ -89,7 +90,7 @@ impl Victim {
 
 /// All that a packet could change, as text: state, members, what is to be dialled and when.
 fn inside(node: &Node) -> String {
-    let Gossip { own, members, .. } = &node.gossip;
+    let Knowledge { own, members, .. } = &node.knowledge;
     format!("{own:?} {members:?} {:?} {:?}", node.transmits, node.next_round)
 }
 
@@ -128,7 +129,7 @@ fn another_clusters_syn_is_answered_with_bad_cluster() {
     let syn = packet("theirs", Message::Syn { digest: digest_from("b") });
     let (rejected, answer) = victim.rejects(via, &syn);
     assert_eq!(rejected, Rejected::OtherCluster { cluster_id: "theirs".into() });
-    let answer = wire::decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
+    let answer = decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
     assert_eq!((&*answer.cluster_id, answer.message), (OURS, Message::BadCluster));
     assert_eq!(victim.node.stats().packets_sent.bad_cluster, 1);
     assert_eq!(victim.counts(), RejectedCounts { other_cluster: 1, ..RejectedCounts::default() });
@@ -308,7 +309,7 @@ fn the_answer_to_an_own_syn_tells_nothing_but_who_it_is() {
     let via = victim.accept();
     let (rejected, answer) = victim.rejects(via, &syn_from("a"));
     assert_eq!(rejected, Rejected::OwnPacket);
-    let answer = wire::decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
+    let answer = decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
     let Message::SynAck { digest, delta } = answer.message else { panic!("no SynAck: {answer:?}") };
     assert_eq!((digest.entries.len(), digest.partial, delta), (1, true, Delta::default()));
 }

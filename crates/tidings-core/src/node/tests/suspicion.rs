@@ -44,8 +44,8 @@ fn who_is_heard_shortly_before_its_instant_lives() {
     });
     let due = due.expect("a timer before a round");
     let at = due - Duration::from_millis(1);
-    let beat = net.node("a").gossip.members.get(&id("c", 1)).unwrap().heartbeat + 1;
-    let (members, mut env) = net.node("a").gossip.members(Moment { now: at, active: at });
+    let beat = net.node("a").knowledge.members.get(&id("c", 1)).unwrap().heartbeat + 1;
+    let (members, mut env) = net.node("a").knowledge.members(Moment { now: at, active: at });
     hear(members, &mut env, &entry(&id("c", 1), beat), true);
     net.node("a").handle_timeout(due);
     assert_eq!(net.live("a").len(), 3);

@@ -142,14 +142,3 @@ fn no_prior_and_no_time_between_beats_gives_a_number() {
 fn a_window_is_small() {
     assert!(size_of::<HeartbeatWindow>() <= 128);
 }
-
-#[test]
-fn a_pause_beyond_the_tolerance_is_left_out() {
-    let tolerance = Duration::from_secs(1);
-    let mut clock = ActiveClock::default();
-    assert!(!clock.notice(at(5_000), at(4_000), tolerance));
-    assert!(clock.notice(at(65_000), at(5_000), tolerance));
-    assert!(!clock.notice(at(66_000), at(5_000), tolerance), "the same pause must not count twice");
-    assert_eq!(clock.at(at(66_000)), at(6_000));
-    assert_eq!(clock.when(at(6_000)), at(66_000));
-}

@@ -10,8 +10,8 @@ use proptest::sample::select;
 
 use crate::id::{Address, NodeId};
 use crate::limits::MAX_VERSION;
-use crate::reconcile::{Delta, KeyValueUpdate, NodeDelta};
-use crate::state::ValueStatus;
+use crate::reconcile::{Delta, NodeDelta};
+use crate::state::{KeyValueUpdate, ValueStatus};
 use crate::wire::aiocluster::{Digest, NodeDigest};
 use crate::wire::aiocluster::{Message, Packet};
 

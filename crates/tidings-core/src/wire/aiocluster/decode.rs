@@ -1,11 +1,11 @@
 //! Typed values from bytes, checked once.
 
 use alloc::sync::Arc;
-use core::fmt;
 
 use crate::limits::DecodeLimits;
+use crate::wire::DecodeError;
 use crate::wire::aiocluster::Subjects;
-use crate::wire::aiocluster::entry::{DeltaReader, DigestReader, Known};
+use crate::wire::aiocluster::entry::{DeltaReader, DigestReader, KnownIds};
 use crate::wire::aiocluster::{Message, Packet, tag};
 use crate::wire::reader::{Value, read_fields};
 
@@ -17,71 +17,6 @@ pub struct Decoded {
     /// How many digest entries, node deltas and key-values were left out: over a limit or not valid.
     pub skipped_entries: usize,
 }
-
-/// Why bytes are not a packet. Nothing of them was applied, whichever it is; close the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// The packet is longer than the limit. Nothing of it was read or applied; raise
-    /// [`DecodeLimits::max_packet_bytes`] if it is honest.
-    TooLong {
-        /// The packet's length, in bytes.
-        len: usize,
-        /// [`DecodeLimits::max_packet_bytes`].
-        limit: usize,
-    },
-    /// The bytes are not protobuf, are cut off, hold a field of another type than the schema's, or a string that is
-    /// not UTF-8. Nothing of them was applied; what sends such bytes is no node.
-    NotProtobuf {
-        /// The schema's name of the message that could not be read.
-        message: &'static str,
-    },
-    /// The cluster id is longer than the limit. Nothing of the packet was applied; raise
-    /// [`DecodeLimits::max_name_bytes`] if it is honest.
-    ClusterIdTooLong {
-        /// The cluster id's length, in bytes.
-        len: usize,
-        /// [`DecodeLimits::max_name_bytes`].
-        limit: usize,
-    },
-    /// The packet holds none of the four messages; a later protocol may have more. Nothing of it was applied.
-    NoMessage,
-    /// The digest has no first entry that names its sender, or a wrong one. Nothing of the packet was applied: without
-    /// a sender nothing says whose word it is.
-    NoSender,
-}
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            DecodeError::TooLong { len, limit } => write!(
-                f,
-                "a packet of {len} bytes is over the limit of {limit}; nothing of it was applied; raise \
-                 max_packet_bytes if it is honest"
-            ),
-            DecodeError::NotProtobuf { message } => write!(
-                f,
-                "the packet's {message} is not protobuf or is cut off; nothing of the packet was applied; check that \
-                 the sender is a tidings or aiocluster node, with TLS on both sides or on none"
-            ),
-            DecodeError::ClusterIdTooLong { len, limit } => write!(
-                f,
-                "a cluster_id of {len} bytes is over the limit of {limit}; nothing of the packet was applied; raise \
-                 max_name_bytes if it is honest"
-            ),
-            DecodeError::NoMessage => f.write_str(
-                "the packet holds no syn, synack, ack or bad_cluster; nothing of it was applied; the sender may speak \
-                 a later protocol",
-            ),
-            DecodeError::NoSender => f.write_str(
-                "the digest's first entry does not name its sender, or has a value out of range; nothing of the \
-                 packet was applied; the sender must put itself first, with a name, a host and a port",
-            ),
-        }
-    }
-}
-
-impl core::error::Error for DecodeError {}
 
 /// The packet that `bytes` hold, without the length before it.
 ///
@@ -104,7 +39,7 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Decoded, DecodeErro
 pub(crate) fn decode_known(
     bytes: &[u8],
     limits: &DecodeLimits,
-    known: Known<'_>,
+    known: KnownIds<'_>,
 ) -> Result<(Decoded, Subjects), DecodeError> {
     if bytes.len() > limits.max_packet_bytes {
         return Err(DecodeError::TooLong { len: bytes.len(), limit: limits.max_packet_bytes });
@@ -144,7 +79,7 @@ impl Body {
         Body { arm, digest: DigestReader::default(), delta: DeltaReader::default() }
     }
 
-    fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+    fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
         let (name, has_digest, has_delta) = match self.arm {
             tag::packet::SYN => ("SynPb", true, false),
             tag::packet::SYNACK => ("SynAckPb", true, true),

@@ -1,13 +1,13 @@
 //! Bytes from typed values.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
 use bytes::Bytes;
 
-use crate::id::{Address, NodeId};
-use crate::reconcile::{Delta, KeyValueUpdate, NodeDelta};
+use crate::id::{NodeId, encoded};
+use crate::reconcile::{Delta, NodeDelta};
+use crate::state::KeyValueUpdate;
 use crate::wire::aiocluster::NodeDigest;
 use crate::wire::aiocluster::encoded_digest::EncodedDigest;
 use crate::wire::aiocluster::size::MessageLen;
@@ -77,29 +77,6 @@ pub(crate) fn encode_outgoing(cluster_id: &str, protocol_revision: u32, message:
     }
     out.uint(tag::packet::PROTOCOL_REVISION, protocol_revision.into());
     Bytes::from(out.0)
-}
-
-/// A NodeIdPb of these parts as a field, and where in it the message itself begins. An id makes it once and keeps it.
-pub(crate) fn encode_node_id(
-    name: &str,
-    generation_id: u64,
-    gossip_advertise_addr: &Address,
-    tls_name: Option<&str>,
-) -> (Box<[u8]>, usize) {
-    const _: () = assert!(tag::node_digest::NODE_ID == tag::node_delta::NODE_ID);
-    let mut out = Writer::default();
-    out.nested(
-        tag::node_digest::NODE_ID,
-        size::node_id_body_len(name, generation_id, gossip_advertise_addr, tls_name.unwrap_or_default()),
-    );
-    let begin = out.len();
-    out.string(tag::node_id::NAME, name);
-    out.uint(tag::node_id::GENERATION_ID, generation_id);
-    out.nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, size::address_body_len(gossip_advertise_addr));
-    out.string(tag::address::HOST, gossip_advertise_addr.host());
-    out.uint(tag::address::PORT, gossip_advertise_addr.port().into());
-    out.string(tag::node_id::TLS_NAME, tls_name.unwrap_or_default());
-    (out.0.into_boxed_slice(), begin)
 }
 
 /// Fields, one after the other.
@@ -177,7 +154,7 @@ impl Writer {
             _ => {
                 let body = self.0.split_off(begin);
                 self.0.pop();
-                self.varint(len as u64);
+                encoded::put_varint(&mut self.0, len as u64);
                 self.0.extend_from_slice(&body);
             }
         }
@@ -185,46 +162,20 @@ impl Writer {
 
     /// Begins a nested message of this length: it is there even when its body is empty.
     pub(super) fn nested(&mut self, tag: u32, body_len: usize) {
-        self.varint(u64::from(tag) << 3 | LENGTH_DELIMITED);
-        self.varint(body_len as u64);
+        encoded::put_nested(&mut self.0, tag, body_len);
     }
 
-    /// A string's field; an empty one is left out.
     fn string(&mut self, tag: u32, text: &str) {
-        if !text.is_empty() {
-            self.nested(tag, text.len());
-            self.0.extend_from_slice(text.as_bytes());
-        }
+        encoded::put_string(&mut self.0, tag, text);
     }
 
-    /// An integer's field; a zero is left out.
     #[inline]
     pub(super) fn uint(&mut self, tag: u32, value: u64) {
-        if value != 0 {
-            self.optional(tag, Some(value));
-        }
+        encoded::put_uint(&mut self.0, tag, value);
     }
 
-    /// An optional integer's field; a zero that is there is written.
     #[inline]
     fn optional(&mut self, tag: u32, value: Option<u64>) {
-        if let Some(value) = value {
-            self.varint(u64::from(tag) << 3 | VARINT);
-            self.varint(value);
-        }
-    }
-
-    #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the low seven bits are what is wanted")]
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.0.push(value as u8);
+        encoded::put_optional(&mut self.0, tag, value);
     }
 }
-
-/// Protobuf's wire types.
-const VARINT: u64 = 0;
-const LENGTH_DELIMITED: u64 = 2;

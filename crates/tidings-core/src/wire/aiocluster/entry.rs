@@ -13,16 +13,17 @@ use prost::Message;
 
 use crate::id::{Address, NodeId};
 use crate::limits::{DecodeLimits, MAX_VERSION};
-use crate::reconcile::{Delta, KeyValueUpdate, NodeDelta};
-use crate::state::ValueStatus;
+use crate::reconcile::{Delta, NodeDelta};
+use crate::state::{KeyValueUpdate, ValueStatus};
+use crate::wire::DecodeError;
 use crate::wire::aiocluster::decode::uint32;
 use crate::wire::aiocluster::generated::NodeIdPb;
-use crate::wire::aiocluster::{DecodeError, tag};
+use crate::wire::aiocluster::tag;
 use crate::wire::aiocluster::{Digest, NodeDigest, Subject, Subjects};
 use crate::wire::reader::{Value, read_fields};
 
 /// Gives the id of an encoded form, and who it is, if it is known already.
-pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> Option<(NodeId, Subject)>;
+pub(crate) type KnownIds<'a> = &'a dyn Fn(&[u8]) -> Option<(NodeId, Subject)>;
 
 /// No entry that is worth its place is shorter, in bytes: it has a name, a host and a port.
 const MIN_ENTRY_LEN: usize = 16;
@@ -39,7 +40,7 @@ pub(super) struct DigestReader {
 }
 
 impl DigestReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
         read_fields("DigestPb", bytes, |tag, value| {
             match (tag, value) {
                 (tag::digest::NODE_DIGESTS, Value::Bytes(entry)) => {
@@ -65,7 +66,7 @@ impl DigestReader {
         self.subjects.reserve(count);
     }
 
-    fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+    fn read_entry(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
         if self.digest.entries.len() >= limits.max_digest_entries {
             self.cut_off = true;
             self.skipped += 1;
@@ -106,7 +107,7 @@ pub(super) struct DeltaReader {
 }
 
 impl DeltaReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
         read_fields("DeltaPb", bytes, |tag, value| {
             match (tag, value) {
                 (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => {
@@ -119,7 +120,7 @@ impl DeltaReader {
         })
     }
 
-    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<(), DecodeError> {
+    fn read_node_delta(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
         if self.delta.node_deltas.len() >= limits.max_node_deltas {
             self.skipped += 1;
             return Ok(());
@@ -178,7 +179,11 @@ impl DeltaReader {
 }
 
 /// A node delta without its key-values; `None` when it is wrong.
-fn node_delta_header(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> Result<Option<NodeDelta>, DecodeError> {
+fn node_delta_header(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    known: KnownIds<'_>,
+) -> Result<Option<NodeDelta>, DecodeError> {
     let mut id = Cow::Borrowed(&[][..]);
     let (mut from_version_excluded, mut last_gc_version) = (0, 0);
     let (mut max_version, mut sender_complete_version) = (None, None);
@@ -219,7 +224,7 @@ fn node_delta_header(bytes: &[u8], limits: &DecodeLimits, known: Known<'_>) -> R
 fn node_digest(
     bytes: &[u8],
     limits: &DecodeLimits,
-    known: Known<'_>,
+    known: KnownIds<'_>,
 ) -> Result<Option<(NodeDigest, Subject)>, DecodeError> {
     let mut id = Cow::Borrowed(&[][..]);
     let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
@@ -274,7 +279,7 @@ fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
 fn find_node_id(
     encoded: &[u8],
     limits: &DecodeLimits,
-    known: Known<'_>,
+    known: KnownIds<'_>,
 ) -> Result<Option<(NodeId, Subject)>, DecodeError> {
     if let Some(found) = known(encoded) {
         return Ok(Some(found));

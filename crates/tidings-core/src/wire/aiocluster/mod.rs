@@ -1,7 +1,7 @@
 //! Aiocluster's messages: packets from bytes, and bytes from packets.
 //!
 //! Bytes from outside are checked once, in [`decode`], and are typed values from then on: nothing behind it checks
-//! again. What is wrong with the packet as a whole is a [`DecodeError`]; what is wrong with one entry of it is left
+//! again. What is wrong with the packet as a whole is a [`DecodeError`](super::DecodeError); what is wrong with one entry of it is left
 //! out and counted in [`Decoded::skipped_entries`], because a peer may merely relay that entry and must not be cut off
 //! for it. Nothing here panics, and what is allocated stays in proportion to the packet.
 //!
@@ -22,15 +22,16 @@ mod entry;
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "written by prost-build")]
 mod generated;
 pub(crate) mod size;
+mod subjects;
 mod tag;
 
 pub(crate) use decode::decode_known;
-pub use decode::{DecodeError, Decoded, decode};
+pub use decode::{Decoded, decode};
 pub use digest::{Digest, NodeDigest};
-pub(crate) use digest::{Subject, Subjects};
 pub use encode::encode;
-pub(crate) use encode::{Outgoing, encode_node_id, encode_outgoing};
+pub(crate) use encode::{Outgoing, encode_outgoing};
 pub(crate) use encoded_digest::EncodedDigest;
+pub(crate) use subjects::{Subject, Subjects};
 
 /// One message between two nodes, with what every packet says of its sender.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,8 @@
 //! packet  = packet_len_of(cluster_id, protocol_revision, MessageLen::SynAck { digest, delta })
 //! ```
 
-use crate::id::Address;
-use crate::reconcile::{Delta, KeyValueUpdate, NodeDelta};
-use crate::state::ValueStatus;
+use crate::reconcile::{Delta, Lengths, NodeDelta};
+use crate::state::{KeyValueUpdate, ValueStatus};
 use crate::wire::aiocluster::{Digest, NodeDigest};
 use crate::wire::aiocluster::{Message, Packet, tag};
 
@@ -143,16 +142,22 @@ fn key_value_body_len_of(key: &str, value: &str, version: u64, status: ValueStat
         + uint_len(tag::key_value::STATUS, status_number(status))
 }
 
-/// A node id's body, of its parts.
-pub(super) fn node_id_body_len(name: &str, generation_id: u64, address: &Address, tls_name: &str) -> usize {
-    string_len(tag::node_id::NAME, name)
-        + uint_len(tag::node_id::GENERATION_ID, generation_id)
-        + nested_len(tag::node_id::GOSSIP_ADVERTISE_ADDR, address_body_len(address))
-        + string_len(tag::node_id::TLS_NAME, tls_name)
-}
+/// The lengths by which deltas are packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes;
 
-pub(super) fn address_body_len(address: &Address) -> usize {
-    string_len(tag::address::HOST, address.host()) + uint_len(tag::address::PORT, address.port().into())
+impl Lengths for Sizes {
+    fn key_value_len(&self, key: &str, value: &str, version: u64, status: ValueStatus) -> usize {
+        key_value_len(key, value, version, status)
+    }
+
+    fn node_delta_header_len(&self, node_delta: &NodeDelta) -> usize {
+        node_delta_header_len(node_delta)
+    }
+
+    fn node_delta_len(&self, header_len: usize, key_values_len: usize) -> usize {
+        node_delta_len(header_len, key_values_len)
+    }
 }
 
 /// A status as it stands on the wire.

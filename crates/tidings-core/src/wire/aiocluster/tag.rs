@@ -1,4 +1,7 @@
-//! The field numbers of `proto/tidings.proto`, for the reader, the writer and the sizes.
+//! The field numbers of `proto/tidings.proto`, for the reader, the writer and the sizes. Those inside an id stand with the
+//! id, which encodes itself.
+
+use crate::id::encoded;
 
 pub(super) mod packet {
     pub(crate) const CLUSTER_ID: u32 = 1;
@@ -13,18 +16,6 @@ pub(super) mod packet {
 pub(super) mod message {
     pub(crate) const DIGEST: u32 = 2;
     pub(crate) const DELTA: u32 = 3;
-}
-
-pub(super) mod address {
-    pub(crate) const HOST: u32 = 1;
-    pub(crate) const PORT: u32 = 2;
-}
-
-pub(super) mod node_id {
-    pub(crate) const NAME: u32 = 1;
-    pub(crate) const GENERATION_ID: u32 = 2;
-    pub(crate) const GOSSIP_ADVERTISE_ADDR: u32 = 3;
-    pub(crate) const TLS_NAME: u32 = 4;
 }
 
 pub(super) mod digest {
@@ -61,3 +52,6 @@ pub(super) mod key_value {
     pub(crate) const VERSION: u32 = 3;
     pub(crate) const STATUS: u32 = 4;
 }
+
+// An id writes its own field, with one number wherever it stands.
+const _: () = assert!(node_digest::NODE_ID == encoded::FIELD && node_delta::NODE_ID == encoded::FIELD);

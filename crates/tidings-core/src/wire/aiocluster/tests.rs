@@ -10,10 +10,11 @@ use prost::Message as _;
 use super::generated::packet_pb::Msg;
 use super::generated::*;
 use super::*;
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, encoded};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::reconcile::NodeDelta;
 use crate::state::ValueStatus;
+use crate::wire::DecodeError;
 use crate::wire::aiocluster::Subject;
 
 mod against_prost;
@@ -89,8 +90,8 @@ fn of_a_node_twice_in_a_digest_the_first_counts() {
 #[test]
 fn a_known_id_is_found_however_it_is_written_and_not_made_anew() {
     let nested_id = |fields: &[Vec<u8>]| nested(tag::node_digest::NODE_ID, &fields.concat());
-    let name = nested(tag::node_id::NAME, b"b");
-    let address = nested(tag::node_id::GOSSIP_ADVERTISE_ADDR, &id("b").gossip_advertise_addr.unwrap().encode_to_vec());
+    let name = nested(encoded::NAME, b"b");
+    let address = nested(encoded::GOSSIP_ADVERTISE_ADDR, &id("b").gossip_advertise_addr.unwrap().encode_to_vec());
     let whole = nested_id(&[name.clone(), address.clone()]);
     let reversed = nested_id(&[address.clone(), name.clone()]);
     let in_pieces = [nested_id(&[address]), nested_id(&[name])].concat();

@@ -8,7 +8,7 @@ use core::time::Duration;
 use super::*;
 use crate::limits::Limits;
 use crate::state::Lifetime;
-use crate::testing::{NOW, config, entry, id, members, secs, set};
+use crate::testing::{NOW, config, id, members, secs, set};
 
 fn sender(id: &NodeId, protocol_revision: u32) -> Sender<'_> {
     Sender { id, protocol_revision }
@@ -92,9 +92,9 @@ fn bounded(
     is_owner: bool,
 ) -> Option<(u64, u64, u64)> {
     let owner = id("owner", 1);
-    let known = NodeDigest { max_version: known_version, last_gc_version: known_gc, ..entry(&owner, 1) };
+    let known = Known { complete_version: known_version, last_gc_version: known_gc };
     let news = News { node_id: &owner, state: own.state(), from, up_to: 10, last_gc: 6 };
-    bound_news(news, Some(&known), released, is_owner).map(|news| (news.from, news.up_to, news.last_gc))
+    bound_news(news, Some(known), released, is_owner).map(|news| (news.from, news.up_to, news.last_gc))
 }
 
 #[test]

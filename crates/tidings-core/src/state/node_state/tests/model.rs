@@ -5,14 +5,14 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::aiocluster::news_of;
-use crate::dialect::aiocluster::unmarked::{Sender, claim_of};
+use crate::dialect::aiocluster::Sender;
+use crate::dialect::aiocluster::unmarked::claim_of;
 use crate::id::NodeId;
-use crate::reconcile::{self, NodeDelta};
+use crate::reconcile::{self, Known, NodeDelta, news_of};
 use crate::state::OwnState;
 use crate::state::own::Lifetime;
 use crate::testing::{id, random};
-use crate::wire::aiocluster::NodeDigest;
+use crate::wire::aiocluster::size::Sizes;
 
 const REPLICAS: usize = 3;
 const GRACE: Duration = Duration::from_secs(6);
@@ -226,17 +226,9 @@ impl World {
 
     fn delta(&self, from: usize, to: usize, budget: usize) -> Option<NodeDelta> {
         let known = self.state(to);
-        let entry = NodeDigest {
-            node_id: self.node.clone(),
-            heartbeat: 1,
-            last_gc_version: known.last_gc_version(),
-            max_version: known.max_version(),
-            complete_version: None,
-            protocol_revision: 1,
-            released_version: None,
-        };
-        let news = news_of(&self.node, self.state(from), Some(&entry))?;
-        let packed = reconcile::pack(&[news], budget, &mut random(1));
+        let known = Known { complete_version: known.max_version(), last_gc_version: known.last_gc_version() };
+        let news = news_of(&self.node, self.state(from), Some(known))?;
+        let packed = reconcile::pack(&[news], budget, &Sizes, &mut random(1));
         assert!(packed.len <= budget);
         packed.delta.node_deltas.into_iter().next()
     }

@@ -12,7 +12,7 @@ use crate::limits::Limits;
 /// The settings of one [`Node`](crate::Node). [`Config::new`] gives the defaults: aiocluster's, but for
 /// the failure detector.
 ///
-/// Timeouts of connections are the driver's; the core has no sockets.
+/// Deadlines that have no exchange, as that for a shutdown, are the driver's.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -36,10 +36,46 @@ pub struct Config {
     pub max_payload_size: usize,
     /// How many exchanges this node has open at once by its own dialling, 1 to 4,096. Default: 32.
     pub max_concurrent_gossip: usize,
+    /// How long an exchange may take.
+    pub exchange_timeouts: ExchangeTimeouts,
     /// When a node is taken for dead, and when it is forgotten.
     pub failure_detector: FailureDetectorConfig,
     /// Bounds on memory and on what peers may send.
     pub limits: Limits,
+}
+
+/// How long each part of an exchange may take, 1 ms to 24 h each. The node ends one that takes longer, and has its
+/// connection cut with [`Node::poll_abort`](crate::Node::poll_abort).
+///
+/// These times pass while this process runs: one that was stopped for a while still reads what came meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ExchangeTimeouts {
+    /// From a [`Transmit`](crate::Transmit) to [`Node::handle_connected`](crate::Node::handle_connected): to resolve the
+    /// host, connect, and secure the connection. Default: 3 s.
+    pub connect: Duration,
+    /// Each step after that: our packet is written, and the peer's next one comes whole. On an exchange that a peer
+    /// opens, the first step begins with [`Node::accept`](crate::Node::accept) and includes TLS. Default: 3 s.
+    pub packet: Duration,
+    /// All of it, in either direction. Default: 10 s.
+    pub whole: Duration,
+}
+
+impl Default for ExchangeTimeouts {
+    /// aiocluster's for each step, and a little more than three of them for the whole.
+    fn default() -> ExchangeTimeouts {
+        let step = Duration::from_secs(3);
+        ExchangeTimeouts { connect: step, packet: step, whole: Duration::from_secs(10) }
+    }
+}
+
+impl ExchangeTimeouts {
+    fn validate(&self) -> Result<(), ConfigError> {
+        within("exchange_timeouts.connect", self.connect, MILLISECOND..=DAY)?;
+        within("exchange_timeouts.packet", self.packet, MILLISECOND..=DAY)?;
+        within("exchange_timeouts.whole", self.whole, MILLISECOND..=DAY)
+    }
 }
 
 /// The phi-accrual failure detector's settings, with aiocluster's names.
@@ -122,6 +158,7 @@ impl Config {
             marked_for_deletion_grace_period: Duration::from_secs(2 * 60 * 60),
             max_payload_size: 65_507,
             max_concurrent_gossip: 32,
+            exchange_timeouts: ExchangeTimeouts::default(),
             failure_detector: FailureDetectorConfig::default(),
             limits: Limits::default(),
         }
@@ -150,6 +187,7 @@ impl Config {
         within("marked_for_deletion_grace_period", self.marked_for_deletion_grace_period, MILLISECOND..=YEAR)?;
         within("max_payload_size", self.max_payload_size, smallest_payload..=16 << 20)?;
         within("max_concurrent_gossip", self.max_concurrent_gossip, 1..=4_096)?;
+        self.exchange_timeouts.validate()?;
         self.failure_detector.validate()?;
         self.limits.validate(self.max_payload_size)
     }
@@ -213,7 +251,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 22] = [
+        let breaks: [Break; 25] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -228,6 +266,9 @@ mod tests {
             (|c| (c.cluster_id, c.max_payload_size) = ("c".repeat(900), 1_000), "max_payload_size", "1000"),
             (|c| c.limits.decode.max_packet_bytes = 65_506, "limits.decode.max_packet_bytes", "65506"),
             (|c| c.max_concurrent_gossip = 0, "max_concurrent_gossip", "0"),
+            (|c| c.exchange_timeouts.connect = Duration::ZERO, "exchange_timeouts.connect", "0ns"),
+            (|c| c.exchange_timeouts.packet = Duration::from_nanos(999_999), "exchange_timeouts.packet", "999.999µs"),
+            (|c| c.exchange_timeouts.whole = DAY + MILLISECOND, "exchange_timeouts.whole", "86400.001s"),
             (|c| c.failure_detector.phi_threshold = f64::NAN, "failure_detector.phi_threshold", "NaN"),
             (|c| c.failure_detector.sampling_window_size = 0, "failure_detector.sampling_window_size", "0"),
             (|c| c.failure_detector.prior_weight = -1.0, "failure_detector.prior_weight", "-1"),

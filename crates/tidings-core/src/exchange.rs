@@ -1,13 +1,21 @@
-//! The open exchanges: Syn, SynAck, Ack on one connection, and what each still waits for.
+//! The open exchanges: Syn, SynAck, Ack on one connection, what each still waits for, and until when.
 
-use alloc::collections::BTreeMap;
+mod deadline;
+
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 use core::net::IpAddr;
 
+use crate::config::ExchangeTimeouts;
 use crate::error::Rejected;
 use crate::id::{Address, NodeId};
+use crate::time::Instant;
+use deadline::Deadlines;
+
+pub use deadline::Deadline;
 
 /// Names one exchange, dialled or accepted, for as long as the node runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +46,15 @@ pub enum Via {
     Accepted(ExchangeId),
 }
 
+impl Via {
+    /// The exchange, in either role.
+    #[must_use]
+    pub fn exchange(self) -> ExchangeId {
+        let (Via::Dialled(id) | Via::Accepted(id)) = self;
+        id
+    }
+}
+
 /// How an exchange ended, as the caller saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
@@ -47,7 +64,7 @@ pub enum Outcome {
     Done,
     /// The connection was refused or could not be made.
     Refused,
-    /// A deadline for connecting, reading or writing passed.
+    /// A deadline passed. The node finds that out by itself; see [`Abort`].
     TimedOut,
     /// The connection broke, or what came on it was no frame.
     Failed,
@@ -65,6 +82,21 @@ pub struct Transmit {
     pub tls_name: Option<String>,
     /// The packet, without its length.
     pub packet: Bytes,
+}
+
+/// Cut the connection of an exchange: a deadline passed, and the exchange is over.
+///
+/// There is nothing more to say about it: packets that still come are rejected, and `handle_closed` does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Abort {
+    /// The exchange.
+    pub exchange: ExchangeId,
+    /// The deadline that passed.
+    pub deadline: Deadline,
+    /// Who spoke on it, if it has said so.
+    pub peer: Option<NodeId>,
 }
 
 /// What to do after a packet was handed in.
@@ -106,6 +138,12 @@ pub(crate) enum Stage {
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Exchange {
     stage: Stage,
+    /// What is under way: `Connect`, then `Packet`.
+    step: Deadline,
+    /// When this step must be over, and with it perhaps the whole.
+    due: Instant,
+    /// When all of it must be over.
+    whole_due: Instant,
     /// Whence it was accepted; `None`: dialled.
     accepted_from: Option<IpAddr>,
     /// It was dialled to say goodbye.
@@ -124,7 +162,7 @@ pub(crate) struct Closed {
     pub(crate) to_live: bool,
 }
 
-/// The open exchanges, by id. Each stays until the caller says that it is closed.
+/// The open exchanges, by id. Each stays until the caller says that it is closed, or a deadline passes.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Exchanges {
@@ -132,24 +170,70 @@ pub(crate) struct Exchanges {
     accepted: usize,
     accepted_by_ip: BTreeMap<IpAddr, usize>,
     last_id: u64,
+    deadlines: Deadlines,
+    aborts: VecDeque<Abort>,
+}
+
+/// How long exchanges may take, from the present instant of the active clock on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience<'a> {
+    pub(crate) active: Instant,
+    pub(crate) timeouts: &'a ExchangeTimeouts,
+}
+
+impl Patience<'_> {
+    /// When a step that begins now must be over.
+    fn due(&self, step: Deadline, whole_due: Instant) -> Instant {
+        match step {
+            Deadline::Connect => whole_due.min(self.active + self.timeouts.connect),
+            Deadline::Packet => whole_due.min(self.active + self.timeouts.packet),
+            Deadline::Whole => whole_due,
+        }
+    }
 }
 
 impl Exchanges {
     /// Opens an exchange by dialling `to`.
-    pub(crate) fn dial(&mut self, to: Address, to_live: bool, tells_farewell: bool) -> ExchangeId {
-        self.insert(Exchange { stage: Stage::SynAck { to }, accepted_from: None, tells_farewell, to_live, peer: None })
+    pub(crate) fn dial(
+        &mut self,
+        patience: Patience<'_>,
+        to: Address,
+        to_live: bool,
+        tells_farewell: bool,
+    ) -> ExchangeId {
+        let whole_due = patience.active + patience.timeouts.whole;
+        self.insert(Exchange {
+            stage: Stage::SynAck { to },
+            step: Deadline::Connect,
+            due: patience.due(Deadline::Connect, whole_due),
+            whole_due,
+            accepted_from: None,
+            tells_farewell,
+            to_live,
+            peer: None,
+        })
     }
 
     /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
-    pub(crate) fn accept(&mut self, from: IpAddr, max: usize, max_per_ip: usize) -> Option<ExchangeId> {
+    pub(crate) fn accept(
+        &mut self,
+        patience: Patience<'_>,
+        from: IpAddr,
+        max: usize,
+        max_per_ip: usize,
+    ) -> Option<ExchangeId> {
         let from_this_ip = self.accepted_by_ip.get(&from).copied().unwrap_or(0);
-        if self.accepted >= max || from_this_ip >= max_per_ip {
+        if self.accepted + self.aborts.len() >= max || from_this_ip >= max_per_ip {
             return None;
         }
         self.accepted += 1;
         self.accepted_by_ip.insert(from, from_this_ip + 1);
+        let whole_due = patience.active + patience.timeouts.whole;
         Some(self.insert(Exchange {
             stage: Stage::Syn,
+            step: Deadline::Packet,
+            due: patience.due(Deadline::Packet, whole_due),
+            whole_due,
             accepted_from: Some(from),
             tells_farewell: false,
             to_live: false,
@@ -160,8 +244,59 @@ impl Exchanges {
     fn insert(&mut self, exchange: Exchange) -> ExchangeId {
         self.last_id += 1;
         let id = ExchangeId(self.last_id);
+        self.deadlines.insert(exchange.due, id);
         self.open.insert(id, exchange);
         id
+    }
+
+    /// The connection of a dialled exchange is made; the packets' turn has come.
+    pub(crate) fn connected(&mut self, patience: Patience<'_>, id: ExchangeId) {
+        if self.open.get(&id).is_some_and(|exchange| exchange.step == Deadline::Connect) {
+            self.begin_step(patience, id);
+        }
+    }
+
+    /// The next packet, ours or the peer's, has from now on its own time.
+    pub(crate) fn begin_step(&mut self, patience: Patience<'_>, id: ExchangeId) {
+        if let Some(exchange) = self.open.get_mut(&id) {
+            self.deadlines.remove(exchange.due, id);
+            exchange.step = Deadline::Packet;
+            exchange.due = patience.due(Deadline::Packet, exchange.whole_due);
+            self.deadlines.insert(exchange.due, id);
+        }
+    }
+
+    /// When the next deadline passes, on the active clock.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.deadlines.next()
+    }
+
+    /// Lets no deadline pass before `active`.
+    pub(crate) fn spare_until(&mut self, active: Instant) {
+        self.deadlines.spare_until(active);
+    }
+
+    /// The exchanges whose deadline has passed; each is to be closed.
+    pub(crate) fn overdue(&self, active: Instant) -> Vec<ExchangeId> {
+        self.deadlines.overdue(active)
+    }
+
+    /// Has the caller cut the connection of an exchange that is about to be closed.
+    pub(crate) fn abort(&mut self, id: ExchangeId) {
+        if let Some(exchange) = self.open.get(&id) {
+            let deadline = if exchange.due < exchange.whole_due { exchange.step } else { Deadline::Whole };
+            self.aborts.push_back(Abort { exchange: id, deadline, peer: exchange.peer.clone() });
+        }
+    }
+
+    pub(crate) fn next_abort(&mut self) -> Option<Abort> {
+        self.aborts.pop_front()
+    }
+
+    /// What waits to be drained. Until then it counts as open, in both directions, so that there are never more of both
+    /// than may be open.
+    pub(crate) fn aborts(&self) -> &VecDeque<Abort> {
+        &self.aborts
     }
 
     /// The exchange that was opened last.
@@ -182,6 +317,9 @@ impl Exchanges {
         }
         if self.open.last_key_value().is_some_and(|(id, _)| id.0 > self.last_id) {
             return Err("one is open that is still to come");
+        }
+        if !self.deadlines.are(self.open.iter().map(|(id, exchange)| (exchange.due, *id))) {
+            return Err("the deadlines are not those of the open ones");
         }
         Ok(())
     }
@@ -217,16 +355,14 @@ impl Exchanges {
     }
 
     pub(crate) fn wait_for(&mut self, via: Via, stage: Stage) {
-        let (Via::Dialled(id) | Via::Accepted(id)) = via;
-        if let Some(exchange) = self.open.get_mut(&id) {
+        if let Some(exchange) = self.open.get_mut(&via.exchange()) {
             exchange.stage = stage;
         }
     }
 
     /// The peer has said who it is.
     pub(crate) fn introduce(&mut self, via: Via, peer: &NodeId) {
-        let (Via::Dialled(id) | Via::Accepted(id)) = via;
-        if let Some(exchange) = self.open.get_mut(&id) {
+        if let Some(exchange) = self.open.get_mut(&via.exchange()) {
             exchange.peer = Some(peer.clone());
         }
     }
@@ -239,6 +375,7 @@ impl Exchanges {
     /// Forgets an exchange and gives what it was.
     pub(crate) fn close(&mut self, id: ExchangeId) -> Option<Closed> {
         let exchange = self.open.remove(&id)?;
+        self.deadlines.remove(exchange.due, id);
         if let Some(ip) = exchange.accepted_from {
             self.accepted -= 1;
             if let Some(count) = self.accepted_by_ip.get_mut(&ip) {
@@ -254,64 +391,4 @@ impl Exchanges {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use core::net::Ipv4Addr;
-
-    const A: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
-    const B: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
-
-    #[test]
-    fn accepted_exchanges_are_bounded_in_all_and_by_peer_and_a_close_makes_room() {
-        let mut exchanges = Exchanges::default();
-        let first = exchanges.accept(A, 3, 2).unwrap();
-        exchanges.accept(A, 3, 2).unwrap();
-        assert_eq!(exchanges.accept(A, 3, 2), None, "two of one address");
-        exchanges.accept(B, 3, 2).unwrap();
-        assert_eq!(exchanges.accept(B, 3, 2), None, "three in all");
-        exchanges.close(first).unwrap();
-        assert!(exchanges.accept(A, 3, 2).is_some());
-        assert!(exchanges.close(first).is_none(), "closed already");
-    }
-
-    #[test]
-    fn a_stage_is_given_only_to_its_own_role_and_only_once() {
-        let mut exchanges = Exchanges::default();
-        let dialled = exchanges.dial(Address::new("h", 1), false, false);
-        assert!(exchanges.take_stage(Via::Accepted(dialled)).is_none());
-        assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::SynAck { .. })));
-        assert!(matches!(exchanges.take_stage(Via::Dialled(dialled)), Some(Stage::Close { .. })));
-        assert_eq!((exchanges.dialled(), exchanges.accepted()), (1, 0));
-    }
-
-    #[test]
-    fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
-        let mut exchanges = Exchanges::default();
-        let accepted = exchanges.accept(A, 9, 9).unwrap();
-        assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn)));
-        let from = crate::testing::id("a", 1);
-        exchanges.introduce(Via::Accepted(accepted), &from);
-        assert_eq!(exchanges.peer(accepted), Some(&from));
-        exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
-        let closed = exchanges.close(accepted).unwrap();
-        assert_eq!(exchanges.peer(accepted), None);
-        assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false }));
-
-        let dialled = exchanges.dial(Address::new("h", 1), true, true);
-        assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell && closed.to_live));
-        assert_eq!((exchanges.dialled(), exchanges.accepted()), (0, 0));
-        // Of what is closed nothing is expected, and nothing is kept.
-        exchanges.wait_for(Via::Dialled(dialled), Stage::Syn);
-        assert!(exchanges.take_stage(Via::Dialled(dialled)).is_none() && exchanges.close(dialled).is_none());
-    }
-
-    #[test]
-    fn an_address_is_being_dialled_until_its_answer_is_in() {
-        let mut exchanges = Exchanges::default();
-        let (here, there) = (Address::new("h", 1), Address::new("h", 2));
-        let dialled = exchanges.dial(here.clone(), false, false);
-        assert!(exchanges.is_dialling(&here) && !exchanges.is_dialling(&there));
-        exchanges.take_stage(Via::Dialled(dialled)).unwrap();
-        assert!(!exchanges.is_dialling(&here));
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::exchange::{Reply, Transmit, Via};
+use crate::exchange::{Abort, Reply, Transmit, Via};
 use crate::id::NodeId;
 use crate::identity::PeerIdentity;
 use crate::node::Node;
@@ -68,6 +68,8 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     bounded("forgotten nodes", knowledge.members.forgotten_len(), limits.max_forgotten_nodes)?;
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
     bounded("dialled exchanges", node.exchanges().dialled(), knowledge.config.max_concurrent_gossip)?;
+    let open = limits.max_accepted_exchanges + knowledge.config.max_concurrent_gossip;
+    bounded("connections to be cut", node.exchanges().aborts().len(), open)?;
     for (_, peer) in knowledge.members.iter() {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
@@ -229,6 +231,8 @@ pub fn determinism(now: Instant, a: &Node, b: &Node) -> Result<(), Violation> {
     differs("deadlines", format!("{:?}", a.poll_timeout()), format!("{:?}", b.poll_timeout()))?;
     let transmits = |node: &mut Node| core::iter::from_fn(|| node.poll_transmit()).collect::<Vec<Transmit>>();
     differs("packets", format!("{:?}", transmits(&mut a)), format!("{:?}", transmits(&mut b)))?;
+    let aborts = |node: &mut Node| core::iter::from_fn(|| node.poll_abort()).collect::<Vec<Abort>>();
+    differs("aborts", format!("{:?}", aborts(&mut a)), format!("{:?}", aborts(&mut b)))?;
     let events = |node: &mut Node| core::iter::from_fn(|| node.poll_event()).collect::<Vec<_>>();
     differs("events", format!("{:?}", events(&mut a)), format!("{:?}", events(&mut b)))
 }

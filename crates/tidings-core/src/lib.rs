@@ -9,11 +9,14 @@
 //!
 //! - **Inputs** are `handle_*` and [`accept`](Node::accept). `now` comes first and never runs backwards; an earlier one
 //!   is clamped.
-//! - **Outputs** are `poll_*`. After any input or command, drain [`poll_transmit`](Node::poll_transmit) and
-//!   [`poll_event`](Node::poll_event), then read [`poll_timeout`](Node::poll_timeout) again.
-//! - **An exchange** is Syn, SynAck, Ack on one connection. To open one the node gives a [`Transmit`]; an exchange that
-//!   a peer opens is announced with [`accept`](Node::accept). The [`Reply`] to each packet says what to send, and
-//!   whether to read on. Each exchange ends with one [`handle_closed`](Node::handle_closed).
+//! - **Outputs** are `poll_*`. After any input or command, drain [`poll_transmit`](Node::poll_transmit),
+//!   [`poll_abort`](Node::poll_abort) and [`poll_event`](Node::poll_event), in this order, then read
+//!   [`poll_timeout`](Node::poll_timeout) again.
+//! - **An exchange** is Syn, SynAck, Ack on one connection. To open one the node gives a [`Transmit`]; tell it with
+//!   [`handle_connected`](Node::handle_connected) when the connection is made. An exchange that a peer opens is announced
+//!   with [`accept`](Node::accept). The [`Reply`] to each packet says what to send, and whether to read on. Each exchange
+//!   ends with one [`handle_closed`](Node::handle_closed), or with an [`Abort`]: the node keeps its deadlines
+//!   ([`ExchangeTimeouts`]), and the caller sets no timer but that of `poll_timeout`.
 //! - **The same config, seed and inputs give the same outputs**, byte for byte.
 //!
 //! # A whole run loop
@@ -35,6 +38,7 @@
 //!         nodes.get_mut(dialler).unwrap().handle_closed(now, dialled, Outcome::Refused);
 //!         return;
 //!     };
+//!     nodes.get_mut(dialler).unwrap().handle_connected(now, dialled);
 //!     let (mut packet, mut at_dialler) = (syn.packet, false);
 //!     loop {
 //!         let (address, via) = match at_dialler {
@@ -77,6 +81,8 @@
 //!     for syn in std::iter::from_fn(|| node.poll_transmit()).collect::<Vec<_>>() {
 //!         exchange(now, &mut nodes, &address, syn);
 //!     }
+//!     // A real network may be slow; this one is not.
+//!     assert_eq!(nodes.get_mut(&address).unwrap().poll_abort(), None);
 //! }
 //!
 //! for node in nodes.values_mut() {
@@ -137,10 +143,10 @@ mod testing;
 mod time;
 pub mod wire;
 
-pub use config::{Config, FailureDetectorConfig};
+pub use config::{Config, ExchangeTimeouts, FailureDetectorConfig};
 pub use error::{ConfigError, Rejected};
 pub use event::{Event, EventKind};
-pub use exchange::{ExchangeId, Next, Outcome, Reply, Transmit, Via};
+pub use exchange::{Abort, Deadline, ExchangeId, Next, Outcome, Reply, Transmit, Via};
 pub use id::{Address, NodeId, ParseAddressError};
 pub use identity::{CertificateNames, PeerIdentity};
 pub use limits::{DecodeLimits, Limits, MAX_VERSION};

@@ -14,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::dialect::aiocluster::{self, Sender, round};
 use crate::error::{ConfigError, Rejected};
 use crate::event::{Event, EventKind};
-use crate::exchange::{Closed, ExchangeId, Exchanges, Next, Outcome, Reply, Stage, Transmit, Via};
+use crate::exchange::{Abort, Closed, ExchangeId, Exchanges, Next, Outcome, Patience, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
 use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
@@ -89,16 +89,22 @@ impl Node {
     ///
     /// Raises the heartbeat, as aiocluster does.
     pub fn accept(&mut self, now: Instant, from: IpAddr) -> Option<ExchangeId> {
-        self.moment(now);
+        let at = self.moment(now);
         let limits = &self.knowledge.config.limits;
         let (max, max_per_ip) = (limits.max_accepted_exchanges, limits.max_accepted_exchanges_per_ip);
         self.knowledge.own.heartbeat += 1;
-        let accepted = self.exchanges.accept(from, max, max_per_ip);
+        let accepted = self.exchanges.accept(patience(&self.knowledge.config, at), from, max, max_per_ip);
         match accepted {
             Some(_) => self.knowledge.stats.exchanges_accepted += 1,
             None => self.knowledge.stats.exchanges_refused += 1,
         }
         accepted
+    }
+
+    /// The connection of a dialled exchange is made, TLS included: from now on the packets have their time.
+    pub fn handle_connected(&mut self, now: Instant, exchange: ExchangeId) {
+        let at = self.moment(now);
+        self.exchanges.connected(patience(&self.knowledge.config, at), exchange);
     }
 
     /// A packet has come on an open exchange, from the peer that `peer` proves it to be. Do what the reply says.
@@ -114,29 +120,17 @@ impl Node {
         }
     }
 
-    /// An exchange is over: its connection is closed, or was never made. Call this once for every exchange.
+    /// An exchange is over: its connection is closed, or was never made. Call this once for every exchange; after an
+    /// [`Abort`] it does nothing.
     pub fn handle_closed(&mut self, now: Instant, exchange: ExchangeId, outcome: Outcome) {
         self.moment(now);
-        let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
-        if to_live {
-            self.knowledge.health.exchange_over(outcome);
-        }
-        let told = match stage {
-            Stage::Close { completed: true, told } if outcome == Outcome::Done => {
-                self.knowledge.stats.exchanges_completed += 1;
-                told
-            }
-            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn | Stage::Ack { .. } => {
-                self.knowledge.stats.exchanges_failed += 1;
-                None
-            }
-        };
-        self.go_on_with_farewell(told, tells_farewell);
+        self.close(exchange, outcome);
     }
 
     /// The instant of [`Node::poll_timeout`] has come. A call before it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
         let at = self.moment(now);
+        self.end_overdue(at);
         if self.knowledge.own.next_deadline().is_some_and(|deadline| deadline <= at.now) {
             self.knowledge.expire_lifetimes(at);
         }
@@ -155,6 +149,12 @@ impl Node {
         self.transmits.pop_front()
     }
 
+    /// The next exchange whose connection is to be cut. Drain after every input and command, after
+    /// [`Node::poll_transmit`].
+    pub fn poll_abort(&mut self) -> Option<Abort> {
+        self.exchanges.next_abort()
+    }
+
     /// The next event. Drain after every input and command.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.knowledge.events.pop()
@@ -166,7 +166,8 @@ impl Node {
         let lifetime = self.knowledge.own.next_deadline().unwrap_or(Instant::FAR_FUTURE);
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
         let suspicion = self.knowledge.members.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
-        Some(self.next_round.min(lifetime).min(farewell).min(suspicion))
+        let exchange = self.exchanges.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
+        Some(self.next_round.min(lifetime).min(farewell).min(suspicion).min(exchange))
     }
 
     // ---- commands ----
@@ -404,8 +405,39 @@ impl Node {
         let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
         if self.clock.notice(self.now, deadline, tolerance) {
             self.knowledge.stats.pauses += 1;
+            // Packets may wait in sockets that are read after the timers ran.
+            self.exchanges.spare_until(self.clock.at(self.now) + MIN_PAUSE);
         }
         Moment { now: self.now, active: self.clock.at(self.now) }
+    }
+
+    fn close(&mut self, exchange: ExchangeId, outcome: Outcome) {
+        let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
+        if to_live {
+            self.knowledge.health.exchange_over(outcome);
+        }
+        let told = match stage {
+            Stage::Close { completed: true, told } if outcome == Outcome::Done => {
+                self.knowledge.stats.exchanges_completed += 1;
+                told
+            }
+            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn | Stage::Ack { .. } => {
+                self.knowledge.stats.exchanges_failed += 1;
+                None
+            }
+        };
+        self.go_on_with_farewell(told, tells_farewell);
+    }
+
+    fn end_overdue(&mut self, at: Moment) {
+        for exchange in self.exchanges.overdue(at.active) {
+            // What the caller has not taken out has no connection yet.
+            match self.transmits.binary_search_by_key(&exchange, |transmit| transmit.exchange) {
+                Ok(position) => drop(self.transmits.remove(position)),
+                Err(_) => self.exchanges.abort(exchange),
+            }
+            self.close(exchange, Outcome::TimedOut);
+        }
     }
 
     fn run_round(&mut self, at: Moment) {
@@ -430,7 +462,8 @@ impl Node {
 
     /// Opens an exchange, unless too many are open, or one with this address.
     fn dial(&mut self, at: Moment, to: Address, tells_farewell: bool) -> bool {
-        let is_full = self.exchanges.dialled() >= self.knowledge.config.max_concurrent_gossip;
+        let dialled = self.exchanges.dialled() + self.exchanges.aborts().len();
+        let is_full = dialled >= self.knowledge.config.max_concurrent_gossip;
         if is_full || (!tells_farewell && self.exchanges.is_dialling(&to)) {
             self.knowledge.stats.exchanges_not_opened += 1;
             return false;
@@ -439,7 +472,7 @@ impl Node {
         let peer = self.peer_at(&to);
         let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
         let tls_name = peer.and_then(|(id, _)| id.tls_name()).map(String::from);
-        let exchange = self.exchanges.dial(to.clone(), to_live, tells_farewell);
+        let exchange = self.exchanges.dial(patience(&self.knowledge.config, at), to.clone(), to_live, tells_farewell);
         self.knowledge.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
         true
@@ -461,6 +494,7 @@ impl Node {
         peer: &PeerIdentity,
     ) -> Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)> {
         let stage = self.exchanges.take_stage(via).ok_or((None, Rejected::UnknownExchange))?;
+        self.exchanges.begin_step(patience(&self.knowledge.config, at), via.exchange());
         let known = |encoded: &[u8]| aiocluster::known_id(&self.knowledge.members, encoded);
         let decoded = decode_known(packet, &self.knowledge.config.limits.decode, &known);
         let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
@@ -586,6 +620,10 @@ impl Node {
             Rejected::WrongName { .. } => &mut counts.wrong_name,
         } += 1;
     }
+}
+
+fn patience(config: &Config, at: Moment) -> Patience<'_> {
+    Patience { active: at.active, timeouts: &config.exchange_timeouts }
 }
 
 fn first_of(digest: &Digest) -> Option<&NodeId> {

@@ -23,10 +23,6 @@ use crate::shared::{LivenessPredicate, Shared, SharedSettings, Timeouts};
 use crate::tls::Endpoint;
 
 const DEFAULT_LISTEN: &str = "127.0.0.1:0";
-/// aiocluster's, for each of connecting, reading a packet, writing one.
-const DEFAULT_STEP_TIMEOUT: Duration = Duration::from_secs(3);
-/// A little more than reading, writing and reading again may take.
-const DEFAULT_INBOUND_TIMEOUT: Duration = Duration::from_secs(10);
 /// aiocluster's for its hooks.
 const DEFAULT_END_TIMEOUT: Duration = Duration::from_secs(5);
 /// The usual lifetime of a name in a cluster's own DNS.
@@ -71,14 +67,7 @@ impl<R: Runtime> Builder<R> {
             generation: None,
             key_values: Vec::new(),
             changes: Vec::new(),
-            timeouts: Timeouts {
-                connect: DEFAULT_STEP_TIMEOUT,
-                read: DEFAULT_STEP_TIMEOUT,
-                write: DEFAULT_STEP_TIMEOUT,
-                inbound: DEFAULT_INBOUND_TIMEOUT,
-                leave: DEFAULT_END_TIMEOUT,
-                shutdown: DEFAULT_END_TIMEOUT,
-            },
+            timeouts: Timeouts { leave: DEFAULT_END_TIMEOUT, shutdown: DEFAULT_END_TIMEOUT },
             resolve_interval: DEFAULT_RESOLVE_INTERVAL,
             event_buffer: DEFAULT_EVENT_BUFFER,
             predicate: None,
@@ -187,28 +176,20 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
-    /// How long resolving a peer's host and connecting to it may take in all, TLS included. Default: 3 s.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.connect = timeout;
-        self
+    /// How long it may take to reach a peer: to resolve its host, connect, and secure the connection. Default: 3 s.
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.config(move |config| config.exchange_timeouts.connect = timeout)
     }
 
-    /// How long a peer may take to send one whole packet, and one that dialled for its part of TLS. Default: 3 s.
-    pub fn read_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.read = timeout;
-        self
+    /// How long each step of an exchange may take: our packet goes out, and the peer's next one comes in whole. The first
+    /// step of a peer that dialled includes its part of TLS. Default: 3 s.
+    pub fn packet_timeout(self, timeout: Duration) -> Self {
+        self.config(move |config| config.exchange_timeouts.packet = timeout)
     }
 
-    /// How long a peer may take to receive one whole packet. Default: 3 s.
-    pub fn write_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.write = timeout;
-        self
-    }
-
-    /// How long an exchange that a peer opened may take in all. Default: 10 s.
-    pub fn inbound_timeout(mut self, timeout: Duration) -> Self {
-        self.timeouts.inbound = timeout;
-        self
+    /// How long an exchange may take in all, whoever opened it. Default: 10 s.
+    pub fn exchange_timeout(self, timeout: Duration) -> Self {
+        self.config(move |config| config.exchange_timeouts.whole = timeout)
     }
 
     /// How long the addresses of a peer's host name are used before it is resolved again. It is resolved again at once
@@ -325,10 +306,6 @@ impl<R: Runtime> Builder<R> {
 
     fn check(&self) -> Result<(), StartError> {
         let timeouts = [
-            ("connect_timeout", self.timeouts.connect),
-            ("read_timeout", self.timeouts.read),
-            ("write_timeout", self.timeouts.write),
-            ("inbound_timeout", self.timeouts.inbound),
             ("leave_timeout", self.timeouts.leave),
             ("shutdown_timeout", self.timeouts.shutdown),
             ("resolve_interval", self.resolve_interval),

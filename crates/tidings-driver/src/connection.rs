@@ -1,18 +1,16 @@
-//! Packets on one TCP connection, with deadlines.
+//! Packets on one TCP connection.
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
-use std::time::Instant;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
+use tidings_core::Deadline;
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
 
-use crate::deadline::by;
 use crate::history::ExchangeOutcome;
-use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::stats::Counter;
 use crate::tls::Refusal;
@@ -27,7 +25,7 @@ pub(crate) enum Failure {
     /// A deadline passed while connecting.
     ConnectTimedOut,
     /// A deadline passed later.
-    TimedOut { doing: &'static str },
+    TimedOut { deadline: Deadline, after: Duration },
     /// One side refused the other.
     Tls(Refusal),
     /// The connection broke.
@@ -60,7 +58,14 @@ impl fmt::Display for Failure {
             Failure::Unreached(error) => write!(f, "not reached: {error}"),
             Failure::OnlyItself => f.write_str("the host has no address but this node's own"),
             Failure::ConnectTimedOut => f.write_str("not reached in time"),
-            Failure::TimedOut { doing } => write!(f, "timed out while {doing}"),
+            Failure::TimedOut { deadline, after } => {
+                let setting = match deadline {
+                    Deadline::Connect => "connect_timeout",
+                    Deadline::Packet => "packet_timeout",
+                    _ => "exchange_timeout",
+                };
+                write!(f, "timed out: {setting} of {after:?} passed")
+            }
             Failure::Tls(refusal) => refusal.fmt(f),
             Failure::Broken(error) => write!(f, "connection broke: {error}"),
             Failure::Closed => f.write_str("closed by the peer before its packet was whole"),
@@ -102,56 +107,37 @@ pub(crate) struct Traffic {
     pub(crate) received: Counter,
 }
 
-/// A connection that carries packets, each read and written within the deadlines of the node's settings.
-pub(crate) struct Connection<'a, R> {
+/// A connection that carries packets. Whoever waits for it keeps the time.
+pub(crate) struct Connection<'a> {
     stream: Stream,
     decoder: FrameDecoder,
     shared: &'a Shared,
     traffic: &'a Traffic,
-    runtime: PhantomData<fn() -> R>,
 }
 
-impl<'a, R: Runtime> Connection<'a, R> {
-    pub(crate) fn new(stream: Stream, shared: &'a Shared, traffic: &'a Traffic) -> Connection<'a, R> {
-        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared, traffic, runtime: PhantomData }
-    }
-
-    /// The peer's next packet. It is an error if anything follows it already: the peers take turns.
-    pub(crate) async fn receive(&mut self) -> Result<Bytes, Failure> {
-        let deadline = Instant::now() + self.shared.timeouts.read;
-        match by::<R, _>(deadline, self.read_packet()).await {
-            Some(result) => result,
-            None => Err(Failure::TimedOut { doing: "reading" }),
-        }
+impl<'a> Connection<'a> {
+    pub(crate) fn new(stream: Stream, shared: &'a Shared, traffic: &'a Traffic) -> Connection<'a> {
+        Connection { stream, decoder: FrameDecoder::new(shared.max_frame), shared, traffic }
     }
 
     /// Sends one packet.
     pub(crate) async fn send(&mut self, packet: &[u8]) -> Result<(), Failure> {
         let framed = frame::encode(packet)?;
-        let deadline = Instant::now() + self.shared.timeouts.write;
-        let writing = async {
-            self.stream.write_all(&framed).await?;
-            self.stream.flush().await
-        };
-        match by::<R, _>(deadline, writing).await {
-            Some(Ok(())) => {
-                self.shared.counters.bytes_sent.add(framed.len() as u64);
-                self.traffic.sent.add(framed.len() as u64);
-                Ok(())
-            }
-            Some(Err(error)) => Err(error.into()),
-            None => Err(Failure::TimedOut { doing: "writing" }),
-        }
+        self.stream.write_all(&framed).await?;
+        self.stream.flush().await?;
+        self.shared.counters.bytes_sent.add(framed.len() as u64);
+        self.traffic.sent.add(framed.len() as u64);
+        Ok(())
     }
 
-    /// Says that nothing more follows, so that the peer need not wait for its deadline. The exchange is over already:
-    /// what goes wrong here changes nothing.
+    /// Says that nothing more follows, so that the peer need not wait for its deadline. What goes wrong here changes
+    /// nothing: all is said.
     pub(crate) async fn finish(mut self) {
-        let deadline = Instant::now() + self.shared.timeouts.write;
-        let _ = by::<R, _>(deadline, self.stream.close()).await;
+        let _ = self.stream.close().await;
     }
 
-    async fn read_packet(&mut self) -> Result<Bytes, Failure> {
+    /// The peer's next packet. It is an error if anything follows it already: the peers take turns.
+    pub(crate) async fn receive(&mut self) -> Result<Bytes, Failure> {
         let packet = loop {
             let count = self.stream.read(self.decoder.space()).await?;
             if count == 0 {

@@ -4,28 +4,30 @@ use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::{AsyncReadExt, AsyncWriteExt, future};
-use tidings_core::{Address, ExchangeId, Next, Outcome, PeerIdentity, Rejected, Transmit, Via};
+use tidings_core::{Abort, Address, Deadline, ExchangeId, Next, Outcome, PeerIdentity, Rejected, Transmit, Via};
 use tracing::{Instrument, debug, debug_span, warn};
 
 use crate::connection::{Connection, Failure, Stream, Traffic};
+use crate::cut::Cut;
 use crate::deadline::by;
 use crate::history::{Direction, ExchangeOutcome, RecentExchange};
 use crate::runtime::Runtime;
-use crate::shared::Shared;
+use crate::shared::{Dial, Shared};
 
 /// How long a peer that was refused over TLS may take to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Opens the exchange that the node asks for, in a task of its own.
-pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, transmit: Transmit) {
+pub(crate) fn dial<R: Runtime>(shared: &Arc<Shared>, Dial { transmit, cut }: Dial) {
     shared.counters.dialled.increment();
-    let open = Open::new(shared, transmit.exchange, Direction::Dialled, transmit.to.clone());
+    let open = Open::new(shared, transmit.exchange, cut, Direction::Dialled, transmit.to.clone());
     let span = debug_span!(parent: &shared.span, "exchange", direction = "outbound", peer = %transmit.to);
     let task = async move {
-        let end = unless_cancelled(&open.shared, dialled::<R>(&open, &transmit)).await;
+        let end = unless_cut(&open, dialled::<R>(&open, &transmit)).await;
         if matches!(end, Some(Err(_))) {
             open.shared.names.distrust(&transmit.to);
         }
@@ -39,15 +41,19 @@ pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: 
     let span = debug_span!(parent: &shared.span, "exchange", direction = "inbound", %peer);
     // On a socket of both IP versions an IPv4 peer has a mapped address; the limit for each peer means the real one.
     let from = peer.ip().to_canonical();
-    let Some(exchange) = shared.with_node(|node, now| node.accept(now, from)) else {
+    let Some((exchange, cut)) = shared.accept(from) else {
         shared.counters.accept_refused.increment();
         warn!(parent: &span, %peer, "connection refused: the limit on inbound exchanges is reached");
         return;
     };
     shared.counters.accepted.increment();
-    let open = Open::new(shared, exchange, Direction::Accepted, Address::new(from.to_string(), peer.port()));
+    let open = Open::new(shared, exchange, cut, Direction::Accepted, Address::new(from.to_string(), peer.port()));
     let task = async move {
-        let end = unless_cancelled(&open.shared, accepted::<R>(&open, stream, peer)).await;
+        let mut refused = None;
+        let end = unless_cut(&open, accepted::<R>(&open, stream, peer, &mut refused)).await;
+        if let Some(stream) = refused {
+            future::or(open.shared.cancelled.wait(), linger::<R>(stream)).await;
+        }
         open.close(end);
     };
     R::spawn(task.instrument(span));
@@ -55,16 +61,14 @@ pub(crate) fn accept<R: Runtime>(shared: &Arc<Shared>, stream: R::Stream, peer: 
 
 async fn dialled<R: Runtime>(open: &Open, transmit: &Transmit) -> Result<Option<Rejected>, Failure> {
     let shared = &*open.shared;
-    let deadline = Instant::now() + shared.timeouts.connect;
-    let (stream, address) = connect::<R>(shared, &transmit.to, deadline).await?;
+    let (stream, address) = connect::<R>(shared, &transmit.to).await?;
+    open.is_connected.store(true, Ordering::Relaxed);
     let (stream, identity) = match &shared.tls {
-        Some(tls) => match by::<R, _>(deadline, tls.connect(stream, transmit)).await {
-            Some(secured) => secured?,
-            None => return Err(Failure::TimedOut { doing: "securing the connection" }),
-        },
+        Some(tls) => tls.connect(stream, transmit).await?,
         None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
     };
-    let mut connection = Connection::<R>::new(stream, shared, &open.traffic);
+    shared.with_node(|node, now| node.handle_connected(now, transmit.exchange));
+    let mut connection = Connection::new(stream, shared, &open.traffic);
     connection.send(&transmit.packet).await?;
     let rejected = converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await?;
     match rejected {
@@ -75,49 +79,45 @@ async fn dialled<R: Runtime>(open: &Open, transmit: &Transmit) -> Result<Option<
     Ok(rejected)
 }
 
-async fn accepted<R: Runtime>(open: &Open, stream: R::Stream, peer: SocketAddr) -> Result<Option<Rejected>, Failure> {
+/// A stream whose peer TLS has refused is left in `refused`.
+async fn accepted<R: Runtime>(
+    open: &Open,
+    stream: R::Stream,
+    peer: SocketAddr,
+    refused: &mut Option<Stream>,
+) -> Result<Option<Rejected>, Failure> {
     let shared = &*open.shared;
-    let conversation = async {
-        let (stream, identity) = match &shared.tls {
-            Some(tls) => {
-                let deadline = Instant::now() + shared.timeouts.read;
-                match by::<R, _>(deadline, tls.accept(stream)).await {
-                    Some(Ok(secured)) => secured,
-                    Some(Err((failure, refused))) => return Err(refuse::<R>(failure, refused).await),
-                    None => return Err(Failure::TimedOut { doing: "securing the connection" }),
-                }
+    let (stream, identity) = match &shared.tls {
+        Some(tls) => match tls.accept(stream).await {
+            Ok(secured) => secured,
+            Err((failure, stream)) => {
+                *refused = stream.filter(|_| matches!(failure, Failure::Tls(_)));
+                return Err(failure);
             }
-            None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
-        };
-        let connection = Connection::<R>::new(stream, shared, &open.traffic);
-        converse(shared, connection, Via::Accepted(open.exchange), &peer, &identity).await
+        },
+        None => (Box::new(stream) as Stream, PeerIdentity::Plaintext),
     };
-    match by::<R, _>(Instant::now() + shared.timeouts.inbound, conversation).await {
-        Some(result) => result,
-        None => Err(Failure::TimedOut { doing: "answering" }),
-    }
+    let connection = Connection::new(stream, shared, &open.traffic);
+    converse(shared, connection, Via::Accepted(open.exchange), &peer, &identity).await
 }
 
 /// Lets a peer that was refused read why. It may have sent more already, and were the connection dropped while that is
 /// unread, the system would throw away the alert that is under way.
-async fn refuse<R: Runtime>(failure: Failure, refused: Option<Stream>) -> Failure {
-    if let (Failure::Tls(_), Some(mut stream)) = (&failure, refused) {
-        let read_on = async {
-            let mut rest = [0; 512];
-            if stream.close().await.is_ok() {
-                while let Ok(1..) = stream.read(&mut rest).await {}
-            }
-        };
-        by::<R, _>(Instant::now() + LINGER, read_on).await;
-    }
-    failure
+async fn linger<R: Runtime>(mut stream: Stream) {
+    let read_on = async {
+        let mut rest = [0; 512];
+        if stream.close().await.is_ok() {
+            while let Ok(1..) = stream.read(&mut rest).await {}
+        }
+    };
+    by::<R, _>(Instant::now() + LINGER, read_on).await;
 }
 
 /// Hands each packet to the node and sends its replies, until the node says that it is enough. Gives the reason if the
 /// last packet was rejected.
-async fn converse<R: Runtime>(
+async fn converse(
     shared: &Shared,
-    mut connection: Connection<'_, R>,
+    mut connection: Connection<'_>,
     via: Via,
     peer: &impl Display,
     identity: &PeerIdentity,
@@ -144,17 +144,21 @@ async fn converse<R: Runtime>(
 }
 
 /// Connects to the first of the host's addresses that lets us, and says which it was. Each gets its share of the time,
-/// so that one that swallows our packets does not hide the next.
-async fn connect<R: Runtime>(
-    shared: &Shared,
-    to: &Address,
-    deadline: Instant,
-) -> Result<(R::Stream, SocketAddr), Failure> {
+/// so that one that swallows our packets does not hide the next; the last has all that is left.
+async fn connect<R: Runtime>(shared: &Shared, to: &Address) -> Result<(R::Stream, SocketAddr), Failure> {
+    let deadline = Instant::now() + shared.exchange_timeouts.connect;
     let addresses = shared.names.addresses::<R>(to, deadline).await?;
     let mut failure = Failure::ConnectTimedOut;
     for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
-        let share = deadline.saturating_duration_since(Instant::now()) / u32::try_from(left).unwrap_or(u32::MAX);
-        failure = match by::<R, _>(Instant::now() + share, R::connect(address)).await {
+        let connected = match left {
+            1 => Some(R::connect(address).await),
+            _ => {
+                let now = Instant::now();
+                let share = deadline.saturating_duration_since(now) / u32::try_from(left).unwrap_or(u32::MAX);
+                by::<R, _>(now + share, R::connect(address)).await
+            }
+        };
+        failure = match connected {
             Some(Ok(stream)) => return Ok((stream, address)),
             Some(Err(error)) => Failure::Unreached(error),
             None => Failure::ConnectTimedOut,
@@ -163,19 +167,26 @@ async fn connect<R: Runtime>(
     Err(failure)
 }
 
-/// What `exchange` gives, or `None` when all exchanges are cancelled first.
-async fn unless_cancelled<T>(shared: &Shared, exchange: impl Future<Output = T>) -> Option<T> {
+/// What `exchange` gives, unless the core ends it first; `None`: all exchanges are cancelled.
+async fn unless_cut<T>(open: &Open, exchange: impl Future<Output = Result<T, Failure>>) -> Option<Result<T, Failure>> {
     let cancelled = async {
-        shared.cancelled.wait().await;
+        open.shared.cancelled.wait().await;
         None
     };
-    future::or(cancelled, async { Some(exchange.await) }).await
+    let aborted = async {
+        let abort = open.cut.wait().await;
+        Some(Err(open.timed_out(abort)))
+    };
+    future::or(cancelled, future::or(aborted, async { Some(exchange.await) })).await
 }
 
 /// An exchange that the node counts as open. Tells the node once that it is closed, also when its task is dropped.
 struct Open {
     shared: Arc<Shared>,
     exchange: ExchangeId,
+    cut: Arc<Cut>,
+    /// Who was dialled has let us connect.
+    is_connected: AtomicBool,
     direction: Direction,
     /// Where it was dialled, or from where it came.
     address: Address,
@@ -185,17 +196,32 @@ struct Open {
 }
 
 impl Open {
-    fn new(shared: &Arc<Shared>, exchange: ExchangeId, direction: Direction, address: Address) -> Open {
+    fn new(shared: &Arc<Shared>, exchange: ExchangeId, cut: Arc<Cut>, direction: Direction, address: Address) -> Open {
         shared.exchange_opened();
         Open {
             shared: Arc::clone(shared),
             exchange,
+            cut,
+            is_connected: AtomicBool::new(direction == Direction::Accepted),
             direction,
             address,
             opened: Instant::now(),
             traffic: Traffic::default(),
             outcome: ExchangeOutcome::Cancelled,
         }
+    }
+
+    fn timed_out(&self, abort: &Abort) -> Failure {
+        if !self.is_connected.load(Ordering::Relaxed) {
+            return Failure::ConnectTimedOut;
+        }
+        let timeouts = &self.shared.exchange_timeouts;
+        let after = match abort.deadline {
+            Deadline::Connect => timeouts.connect,
+            Deadline::Packet => timeouts.packet,
+            _ => timeouts.whole,
+        };
+        Failure::TimedOut { deadline: abort.deadline, after }
     }
 
     /// Notes and logs how it went; `None`: it was cancelled.
@@ -228,11 +254,8 @@ impl Drop for Open {
             ExchangeOutcome::TimedOut => Outcome::TimedOut,
             _ => Outcome::Failed,
         };
-        let peer = self.shared.with_node(|node, now| {
-            let peer = node.exchange_peer(self.exchange).cloned();
-            node.handle_closed(now, self.exchange, outcome);
-            peer
-        });
+        let peer = self.shared.close(self.exchange, outcome);
+        let peer = peer.or_else(|| self.cut.abort()?.peer.clone());
         let ended = Instant::now();
         self.shared.history.push(RecentExchange {
             sequence: 0,

@@ -3,8 +3,8 @@
 //! Use it through a runtime crate, `tidings-tokio`, `tidings-smol` or `tidings-async-std`; they re-export all of this
 //! with the runtime filled in. What stands here is for those who bring another [`Runtime`].
 //!
-//! A node is one task, which runs the rounds and accepts connections, and one more task for each open exchange, with
-//! deadlines of its own. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
+//! A node is one task, which runs the rounds and accepts connections, and one more task for each open exchange, which is
+//! cut off when the core says that a deadline passed. The protocol state sits behind a mutex that is held briefly and never while waiting, so that
 //! reading and setting keys are plain calls from any thread.
 //!
 //! With the feature `tls`, connections can be encrypted, and both sides prove who they are: see `Builder::tls`. With the
@@ -14,6 +14,7 @@ mod builder;
 mod clock;
 mod cluster;
 mod connection;
+mod cut;
 mod deadline;
 mod error;
 mod events;

@@ -230,8 +230,7 @@ mod tests {
 
     fn shared(node: Machine, recording: Recording) -> Shared {
         let second = Duration::from_secs(1);
-        let timeouts =
-            Timeouts { connect: second, read: second, write: second, inbound: second, leave: second, shutdown: second };
+        let timeouts = Timeouts { leave: second, shutdown: second };
         let settings = SharedSettings {
             local_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
             names: Names::new(second, [], 0),

@@ -33,11 +33,12 @@ pub(crate) fn run<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) -> imp
 
 async fn run_to_the_end<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) {
     info!(listening = %shared.local_addr, "node started");
-    zip(gossip::<R>(&shared), accept::<R>(&shared, listener)).await;
+    zip(or(shared.stopping.wait(), turns::<R>(&shared)), accept::<R>(&shared, listener)).await;
     shared.stop_sending();
 
     let deadline = Instant::now() + shared.timeouts.shutdown;
-    let finished = by::<R, _>(deadline, or(shared.idle(), shared.cancelled.wait())).await;
+    let over = or(shared.idle(), shared.cancelled.wait());
+    let finished = by::<R, _>(deadline, or(over, turns::<R>(&shared))).await;
     let exchanges_cancelled = shared.open_exchanges();
     if finished.is_none() {
         debug!(exchanges_cancelled, "exchanges are not over in time");
@@ -57,14 +58,14 @@ async fn run_to_the_end<R: Runtime>(shared: Arc<Shared>, listener: R::Listener) 
     info!(report.exchanges_cancelled, report.events_unread, "node stopped");
 }
 
-/// Opens exchanges as the node asks for them, and calls it when something is due. It waits for no exchange.
-async fn gossip<R: Runtime>(shared: &Arc<Shared>) {
-    while !shared.stopping.is_raised() {
+/// Opens exchanges as the node asks for them, and calls it when something is due, for ever. It waits for no exchange.
+async fn turns<R: Runtime>(shared: &Arc<Shared>) {
+    loop {
         // Listening begins before the turn, so that no wake-up falls between.
         let woken = shared.wake.listen();
-        let Turn { transmits, deadline } = shared.turn();
-        for transmit in transmits {
-            exchange::dial::<R>(shared, transmit);
+        let Turn { dials, deadline } = shared.turn();
+        for dial in dials {
+            exchange::dial::<R>(shared, dial);
         }
         let due = async {
             match deadline {
@@ -72,7 +73,7 @@ async fn gossip<R: Runtime>(shared: &Arc<Shared>) {
                 None => future::pending().await,
             }
         };
-        or(shared.stopping.wait(), or(woken, due)).await;
+        or(woken, due).await;
     }
 }
 

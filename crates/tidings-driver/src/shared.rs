@@ -1,15 +1,17 @@
 //! What the tasks and handles of one node share.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
-use tidings_core::{EventKind, Node, NodeId, NodeState, Outcome, Transmit};
+use tidings_core::{EventKind, ExchangeId, ExchangeTimeouts, Node, NodeId, NodeState, Outcome, Transmit};
 use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
+use crate::cut::Cut;
 use crate::events::EventBus;
 use crate::history::{Direction, History};
 use crate::names::Names;
@@ -22,13 +24,9 @@ use crate::tls::Endpoint;
 /// Which live nodes a [`LiveNodes`](crate::LiveNodes) reports.
 pub(crate) type LivenessPredicate = Box<dyn Fn(&NodeId, &NodeState) -> bool + Send + Sync>;
 
-/// How long each step may take.
+/// How long the end may take. The deadlines of exchanges are the core's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    pub(crate) connect: Duration,
-    pub(crate) read: Duration,
-    pub(crate) write: Duration,
-    pub(crate) inbound: Duration,
     pub(crate) leave: Duration,
     pub(crate) shutdown: Duration,
 }
@@ -39,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) local_addr: SocketAddr,
     pub(crate) max_frame: usize,
     pub(crate) timeouts: Timeouts,
+    /// The core's own, to share its time among the addresses of a host, and to say which deadline passed.
+    pub(crate) exchange_timeouts: ExchangeTimeouts,
     /// `None`: traffic is in the clear.
     pub(crate) tls: Option<Endpoint>,
     pub(crate) predicate: Option<LivenessPredicate>,
@@ -71,16 +71,37 @@ pub(crate) struct Shared {
 
 struct Core {
     node: Machine,
-    outbox: Vec<Transmit>,
+    outbox: Vec<Dial>,
+    /// How to cut each exchange that is open at the node.
+    cuts: BTreeMap<ExchangeId, Arc<Cut>>,
     /// What the gossip loop waits for; `None` when it waits for no deadline.
     armed: Option<tidings_core::Instant>,
     /// Whether the gossip loop still takes what is in the outbox.
     sending: bool,
 }
 
+impl Core {
+    fn register(&mut self, exchange: ExchangeId) -> Arc<Cut> {
+        Arc::clone(self.cuts.entry(exchange).or_default())
+    }
+
+    /// Tells the node that an exchange is over, unless the node has ended it itself.
+    fn close(&mut self, now: tidings_core::Instant, exchange: ExchangeId, outcome: Outcome) {
+        if self.cuts.remove(&exchange).is_some() {
+            self.node.handle_closed(now, exchange, outcome);
+        }
+    }
+}
+
+/// An exchange to open.
+pub(crate) struct Dial {
+    pub(crate) transmit: Transmit,
+    pub(crate) cut: Arc<Cut>,
+}
+
 /// What the gossip loop has to do next.
 pub(crate) struct Turn {
-    pub(crate) transmits: Vec<Transmit>,
+    pub(crate) dials: Vec<Dial>,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -90,6 +111,7 @@ impl Shared {
         let span = tracing::info_span!("node", %id);
         Shared {
             max_frame: node.config().limits.decode.max_packet_bytes,
+            exchange_timeouts: node.config().exchange_timeouts.clone(),
             id,
             local_addr: settings.local_addr,
             timeouts: settings.timeouts,
@@ -112,7 +134,7 @@ impl Shared {
             recording: settings.recording,
             open: AtomicUsize::new(0),
             idle: Event::new(),
-            core: Mutex::new(Core { node, outbox: Vec::new(), armed: None, sending: true }),
+            core: Mutex::new(Core { node, outbox: Vec::new(), cuts: BTreeMap::new(), armed: None, sending: true }),
         }
     }
 
@@ -124,9 +146,30 @@ impl Shared {
 
     /// Gives the node an input or a command, and passes on all that follows from it.
     pub(crate) fn with_node<T>(&self, act: impl FnOnce(&mut Machine, tidings_core::Instant) -> T) -> T {
+        self.with_core(|core, now| act(&mut core.node, now))
+    }
+
+    /// Takes in an exchange that a peer opens; `None`: the node is at a limit.
+    pub(crate) fn accept(&self, from: IpAddr) -> Option<(ExchangeId, Arc<Cut>)> {
+        self.with_core(|core, now| {
+            let exchange = core.node.accept(now, from)?;
+            Some((exchange, core.register(exchange)))
+        })
+    }
+
+    /// Tells the node that an exchange is over, and gives who spoke on it.
+    pub(crate) fn close(&self, exchange: ExchangeId, outcome: Outcome) -> Option<NodeId> {
+        self.with_core(|core, now| {
+            let peer = core.node.exchange_peer(exchange).cloned();
+            core.close(now, exchange, outcome);
+            peer
+        })
+    }
+
+    fn with_core<T>(&self, act: impl FnOnce(&mut Core, tidings_core::Instant) -> T) -> T {
         let mut core = self.lock();
         let now = self.clock.now();
-        let result = act(&mut core.node, now);
+        let result = act(&mut core, now);
         let news = self.drain(&mut core, now);
         let due = core.node.poll_timeout();
         let wake = !core.outbox.is_empty() || due.is_some_and(|due| core.armed.is_none_or(|armed| due < armed));
@@ -161,7 +204,7 @@ impl Shared {
         let news = self.drain(&mut core, now);
         core.armed = core.node.poll_timeout();
         let turn = Turn {
-            transmits: std::mem::take(&mut core.outbox),
+            dials: std::mem::take(&mut core.outbox),
             deadline: core.armed.map(|armed| self.clock.system(armed)),
         };
         drop(core);
@@ -174,22 +217,29 @@ impl Shared {
         let mut core = self.lock();
         let now = self.clock.now();
         core.sending = false;
-        for transmit in std::mem::take(&mut core.outbox) {
-            core.node.handle_closed(now, transmit.exchange, Outcome::Failed);
+        for Dial { transmit, .. } in std::mem::take(&mut core.outbox) {
+            core.close(now, transmit.exchange, Outcome::Refused);
         }
         let news = self.drain(&mut core, now);
         drop(core);
         self.log(&news);
     }
 
-    /// Moves the node's events to the subscribers and its packets to the outbox. Returns the events, to be logged once
+    /// Moves the node's events to the subscribers and its packets to the outbox, and cuts what the node has ended. Returns the events, to be logged once
     /// the lock is released.
     fn drain(&self, core: &mut Core, now: tidings_core::Instant) -> Vec<Arc<tidings_core::Event>> {
         while let Some(transmit) = core.node.poll_transmit() {
+            let cut = core.register(transmit.exchange);
             if core.sending {
-                core.outbox.push(transmit);
+                core.outbox.push(Dial { transmit, cut });
             } else {
-                core.node.handle_closed(now, transmit.exchange, Outcome::Failed);
+                core.close(now, transmit.exchange, Outcome::Refused);
+            }
+        }
+        while let Some(abort) = core.node.poll_abort() {
+            core.outbox.retain(|dial| dial.transmit.exchange != abort.exchange);
+            if let Some(cut) = core.cuts.remove(&abort.exchange) {
+                cut.raise(abort);
             }
         }
         let mut news = Vec::new();

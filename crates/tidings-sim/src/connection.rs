@@ -1,7 +1,6 @@
 //! Connections between two nodes, each carrying one exchange, as TCP and the driver would have them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::{ExchangeId, Instant, Via};
@@ -26,29 +25,14 @@ impl Side {
     }
 }
 
-/// How long each step of an exchange may take: the driver's defaults, which are aiocluster's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// To connect.
-    pub connect: Duration,
-    /// To wait for the peer's packet. (Writing is never what takes long: the system's buffers are larger than a packet.)
-    pub read: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Timeouts {
-        Timeouts { connect: Duration::from_secs(3), read: Duration::from_secs(3) }
-    }
-}
-
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) node: usize,
     /// The node's exchange; `None`: the acceptor has not accepted yet.
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) is_open: bool,
-    /// Counts what it has waited for, so that an old deadline is told from the present one.
-    pub(crate) step: u32,
+    /// It has sent a packet.
+    pub(crate) has_spoken: bool,
     /// Something it sent was lost: what it sends later waits for that, so for ever.
     pub(crate) stalls: bool,
     /// When the last of what it sent arrives; its end comes after that.
@@ -105,7 +89,7 @@ impl Connections {
             node,
             is_open: exchange.is_some(),
             exchange,
-            step: 0,
+            has_spoken: false,
             stalls: false,
             sent_until: Instant::ZERO,
         };
@@ -134,6 +118,15 @@ impl Connections {
             .iter()
             .flat_map(|(id, connection)| [Side::Dialler, Side::Acceptor].map(|side| (*id, side, connection.end(side))));
         ends.filter(|(_, _, end)| end.is_open && end.node == node).map(|(id, side, _)| (id, side)).collect()
+    }
+
+    /// The open end at this node that carries its exchange.
+    pub(crate) fn of(&self, node: usize, exchange: ExchangeId) -> Option<(ConnectionId, Side)> {
+        let is_it = |end: &End| end.is_open && end.node == node && end.exchange == Some(exchange);
+        self.open.iter().find_map(|(id, connection)| {
+            let side = [Side::Dialler, Side::Acceptor].into_iter().find(|side| is_it(connection.end(*side)))?;
+            Some((*id, side))
+        })
     }
 
     pub(crate) fn len(&self) -> usize {

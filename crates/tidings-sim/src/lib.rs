@@ -37,7 +37,6 @@ mod trace;
 mod world;
 
 pub use check::{Rule, Violation};
-pub use connection::Timeouts;
 pub use fault::{Fault, FaultKind, Generation};
 pub use host::Process;
 pub use link::{Fate, Latency, LinkConfig, Network};

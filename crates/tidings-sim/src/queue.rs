@@ -25,8 +25,6 @@ pub(crate) enum Happening {
     Packet(Arrival),
     /// `side` learns that the other end has closed.
     PeerClosed { connection: ConnectionId, side: Side },
-    /// `side` has waited long enough, if it still waits for the same.
-    Deadline { connection: ConnectionId, side: Side, step: u32 },
 }
 
 /// A packet that reaches `side` of a connection.

@@ -14,7 +14,7 @@ use tidings_core::record::Recorder;
 use tidings_core::{Address, Config, ConfigError, Event, Instant, Node, NodeId, Outcome};
 
 use crate::clock::Clock;
-use crate::connection::{Connections, Side, Timeouts};
+use crate::connection::{Connections, Side};
 use crate::host::{Host, Process};
 use crate::link::{LinkConfig, Network};
 use crate::queue::{Happening, Queue};
@@ -62,7 +62,6 @@ pub struct World {
     by_address: BTreeMap<Address, usize>,
     network: Network,
     connections: Connections,
-    timeouts: Timeouts,
     queue: Queue<Happening>,
     random: Random,
     trace: Trace,
@@ -92,7 +91,6 @@ impl World {
             by_address: BTreeMap::new(),
             network: Network::new(links, random.fork()),
             connections: Connections::default(),
-            timeouts: Timeouts::default(),
             queue: Queue::default(),
             random,
             trace: Trace::new(),
@@ -366,9 +364,7 @@ impl World {
             Happening::Accept(id) => self.connections.get_mut(*id)?.end(Side::Acceptor).node,
             Happening::Connected(id) | Happening::Refused(id) => self.connections.get_mut(*id)?.end(Side::Dialler).node,
             Happening::Packet(arrival) => arrival.node,
-            Happening::PeerClosed { connection, side } | Happening::Deadline { connection, side, .. } => {
-                self.connections.get_mut(*connection)?.end(*side).node
-            }
+            Happening::PeerClosed { connection, side } => self.connections.get_mut(*connection)?.end(*side).node,
         };
         let host = self.hosts.get_mut(node)?;
         match host.process {
@@ -387,10 +383,6 @@ impl World {
             Happening::Refused(id) => self.close(id, Side::Dialler, Outcome::Refused),
             Happening::Packet(arrival) => self.receive(&arrival),
             Happening::PeerClosed { connection, side } => self.close(connection, side, Outcome::Failed),
-            Happening::Deadline { connection, side, step } => {
-                let is_due = self.connections.get_mut(connection)?.end(side).step == step;
-                if is_due { self.close(connection, side, Outcome::TimedOut) } else { None }
-            }
         };
         has_happened.map(|()| {
             self.drain(node);
@@ -420,6 +412,9 @@ impl World {
                     host.node.handle_closed(host.clock.read(self.now), transmit.exchange, Outcome::Refused);
                 }
             }
+        }
+        while let Some(abort) = self.hosts[index].node.poll_abort() {
+            self.abort(index, abort.exchange);
         }
         while let Some(event) = self.hosts[index].node.poll_event() {
             self.trace.note(self.now, index, Note::Told { event: &event.kind });

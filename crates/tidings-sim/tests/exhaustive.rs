@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidings_core::invariants::{self, Monitor};
-use tidings_core::{Config, ExchangeId, Instant, Lifetime, Next, Node, NodeId, Outcome, PeerIdentity, Via};
+use tidings_core::{Config, Instant, Lifetime, Next, Node, NodeId, Outcome, PeerIdentity, Via};
 use tidings_sim::{Random, address};
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -111,13 +111,7 @@ impl State {
                 self.flying[position].is_copied = true;
                 self.deliver(self.flying[position].clone());
             }
-            Step::Lose(position) => {
-                let packet = self.flying.swap_remove(position);
-                self.close(packet.from, packet.sender, Outcome::TimedOut);
-                if let Some(receiver) = packet.receiver {
-                    self.close(packet.to, receiver, Outcome::TimedOut);
-                }
-            }
+            Step::Lose(position) => self.lose(position),
         }
         for index in 0..self.nodes.len() {
             self.drain(index);
@@ -129,6 +123,9 @@ impl State {
         let Some(via) = packet.receiver.or_else(|| self.nodes[to].accept(self.now, FROM).map(Via::Accepted)) else {
             return self.close(from, sender, Outcome::Refused);
         };
+        if packet.receiver.is_none() {
+            self.nodes[from].handle_connected(self.now, sender.exchange());
+        }
         let reply = self.nodes[to].handle_packet(self.now, via, &packet.bytes, &PeerIdentity::default());
         let is_over = reply.next == Next::Close;
         if let Some(bytes) = reply.packet {
@@ -145,10 +142,17 @@ impl State {
         }
     }
 
+    /// A packet does not arrive, and neither side waits for it any more.
+    fn lose(&mut self, position: usize) {
+        let packet = self.flying.swap_remove(position);
+        self.close(packet.from, packet.sender, Outcome::TimedOut);
+        if let Some(receiver) = packet.receiver {
+            self.close(packet.to, receiver, Outcome::TimedOut);
+        }
+    }
+
     fn close(&mut self, index: usize, via: Via, outcome: Outcome) {
-        let (Via::Dialled(exchange) | Via::Accepted(exchange)) = via;
-        let exchange: ExchangeId = exchange;
-        self.nodes[index].handle_closed(self.now, exchange, outcome);
+        self.nodes[index].handle_closed(self.now, via.exchange(), outcome);
     }
 
     fn drain(&mut self, from: usize) {
@@ -157,6 +161,13 @@ impl State {
             let to = (0..self.nodes.len()).find(|index| address(*index) == transmit.to).expect("a node there");
             let (bytes, receiver) = (transmit.packet, None);
             self.flying.push(Packet { from, to, sender, receiver, bytes, is_last: false, is_copied: false });
+        }
+        while let Some(abort) = self.nodes[from].poll_abort() {
+            let has = |node, via: Via| node == from && via.exchange() == abort.exchange;
+            let is_cut = |p: &Packet| has(p.from, p.sender) || p.receiver.is_some_and(|via| has(p.to, via));
+            if let Some(position) = self.flying.iter().position(is_cut) {
+                self.lose(position);
+            }
         }
         while self.nodes[from].poll_event().is_some() {}
     }

@@ -290,6 +290,11 @@ mod lifecycle {
     }
 
     #[test]
+    fn a_shutdown_ends_with_the_deadlines_of_exchanges() {
+        smol::block_on(suite::a_shutdown_ends_with_the_deadlines_of_exchanges::<Smol>());
+    }
+
+    #[test]
     fn dropping_the_last_handle_stops_the_node() {
         smol::block_on(suite::dropping_the_last_handle_stops_the_node::<Smol>());
     }

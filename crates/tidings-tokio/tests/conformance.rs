@@ -290,6 +290,11 @@ mod lifecycle {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_shutdown_ends_with_the_deadlines_of_exchanges() {
+        suite::a_shutdown_ends_with_the_deadlines_of_exchanges::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn dropping_the_last_handle_stops_the_node() {
         suite::dropping_the_last_handle_stops_the_node::<Tokio>().await;
     }

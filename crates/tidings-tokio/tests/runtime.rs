@@ -7,6 +7,8 @@ use futures_lite::future::block_on;
 use tidings_tokio::{Cluster, LiveNodes, StartError, Subscription};
 use tokio::runtime::{Builder, Runtime};
 
+const HOUR: Duration = Duration::from_secs(3_600);
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime")
 }
@@ -52,7 +54,7 @@ fn exchanges_under_way_when_the_runtime_ends_are_closed_at_the_core() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let runtime = runtime();
     let builder = Cluster::builder("a").gossip_interval(Duration::from_millis(20));
-    let builder = builder.read_timeout(Duration::from_secs(3_600)).seed(silent.local_addr().unwrap().to_string());
+    let builder = builder.packet_timeout(HOUR).exchange_timeout(HOUR).seed(silent.local_addr().unwrap().to_string());
     let node = runtime.block_on(builder.start()).unwrap();
     let begin = Instant::now();
     while node.stats().driver.exchanges_open == 0 {

@@ -84,10 +84,11 @@ pub async fn bad_addresses_are_refused_with_a_reason<R: Runtime>() {
 
 /// What is wrong with another setting is said likewise.
 pub async fn bad_settings_are_refused_with_a_reason<R: Runtime>() {
-    let cases: [(tidings_driver::Builder<R>, &[&str]); 5] = [
+    let cases: [(tidings_driver::Builder<R>, &[&str]); 6] = [
         (node(""), &["name", "\"\""]),
         (node("a").gossip_interval(Duration::ZERO), &["gossip_interval", "0ns"]),
-        (node("a").read_timeout(Duration::ZERO), &["read_timeout", "0ns", "one day"]),
+        (node("a").packet_timeout(Duration::ZERO), &["exchange_timeouts.packet", "0ns", "1ms"]),
+        (node("a").leave_timeout(Duration::ZERO), &["leave_timeout", "0ns", "one day"]),
         (node("a").event_buffer(0), &["event_buffer", "0", "from 1"]),
         (node("a").key_value("k".repeat(1 << 20), "v"), &["key_value", "kkk"]),
     ];

@@ -11,12 +11,12 @@ use crate::wait::{soon, until};
 use crate::{CLUSTER_ID, node, start, started};
 
 /// Long enough for an honest peer on this machine, short enough to wait for.
-const READ_TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// Its deadline for reading is the only one that a test will see.
+/// Its deadline for a packet is the only one that a test will see.
 fn impatient<R: Runtime>() -> Builder<R> {
     let hour = Duration::from_secs(3_600);
-    node("victim").read_timeout(READ_TIMEOUT).write_timeout(hour).inbound_timeout(hour)
+    node("victim").packet_timeout(TIMEOUT).exchange_timeout(hour)
 }
 
 /// A connection on which nothing comes.
@@ -25,7 +25,7 @@ pub async fn a_silent_peer_is_timed_out<R: Runtime>() {
     let begin = Instant::now();
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;
     peer.closed().await;
-    assert!(begin.elapsed() >= READ_TIMEOUT, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= TIMEOUT, "{:?}", begin.elapsed());
     goes_on(&victim, |stats| stats.driver.timed_out == 1).await;
 }
 
@@ -47,7 +47,7 @@ pub async fn a_frame_that_never_ends_is_timed_out<R: Runtime>() {
     let mut sent = peer.send(&100_000_u32.to_be_bytes()).await;
     while sent.is_ok() && victim.stats().driver.timed_out == 0 {
         assert!(begin.elapsed() < crate::wait::PATIENCE, "the victim still reads after {:?}", begin.elapsed());
-        R::sleep_until(Instant::now() + READ_TIMEOUT / 10).await;
+        R::sleep_until(Instant::now() + TIMEOUT / 10).await;
         sent = peer.send(&[0]).await;
     }
     peer.closed().await;
@@ -60,7 +60,7 @@ pub async fn a_peer_that_does_not_read_is_timed_out<R: Runtime>() {
     const VALUES: usize = 240;
     let value = "v".repeat(65_000);
     let hour = Duration::from_secs(3_600);
-    let builder = node::<R>("victim").write_timeout(READ_TIMEOUT).read_timeout(hour).inbound_timeout(hour);
+    let builder = node::<R>("victim").packet_timeout(TIMEOUT).exchange_timeout(hour);
     let builder = builder.config(|config| {
         config.max_payload_size = 16 << 20;
         config.limits.decode.max_packet_bytes = 32 << 20;
@@ -76,7 +76,7 @@ pub async fn a_peer_that_does_not_read_is_timed_out<R: Runtime>() {
 /// A peer that keeps every single deadline meets the one for the whole exchange.
 pub async fn an_inbound_exchange_has_a_deadline_as_a_whole<R: Runtime>() {
     let hour = Duration::from_secs(3_600);
-    let victim = start(node::<R>("victim").read_timeout(hour).inbound_timeout(READ_TIMEOUT)).await;
+    let victim = start(node::<R>("victim").packet_timeout(hour).exchange_timeout(TIMEOUT)).await;
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;
     peer.send(&framed(&syn(CLUSTER_ID))).await.expect("the connection is open");
     assert!(peer.packet().await.is_some(), "the Syn is answered");

@@ -99,10 +99,20 @@ pub async fn a_shutdown_finishes_open_exchanges<R: Runtime>() {
     assert_eq!(node.stats().core.exchanges_completed, 1);
 }
 
+/// A shutdown that could wait for long waits for a silent peer no longer than that has time.
+pub async fn a_shutdown_ends_with_the_deadlines_of_exchanges<R: Runtime>() {
+    let timeout = Duration::from_millis(400);
+    let node = start(node::<R>("a").packet_timeout(timeout).shutdown_timeout(Duration::from_secs(3_600))).await;
+    let _silent = Peer::<R>::dial(node.local_addr()).await;
+    until::<R>("the connection is accepted", || node.stats().driver.exchanges_open == 1).await;
+    let report = soon::<R, _>("it shuts down", node.shutdown()).await;
+    assert_eq!((report.exchanges_cancelled, node.stats().driver.timed_out), (0, 1));
+}
+
 /// The last handle stops the node when it is dropped: no deadline is waited for, and what hangs is cut off.
 pub async fn dropping_the_last_handle_stops_the_node<R: Runtime>() {
     let hour = Duration::from_secs(3_600);
-    let builder = node::<R>("a").read_timeout(hour).inbound_timeout(hour).shutdown_timeout(hour);
+    let builder = node::<R>("a").packet_timeout(hour).exchange_timeout(hour).shutdown_timeout(hour);
     let node = start(builder).await;
     let (address, mut events, mut watch) = (node.local_addr(), node.subscribe(), node.live_nodes_watch());
     let mut hanging = Peer::<R>::dial(address).await;

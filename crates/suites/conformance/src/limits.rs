@@ -18,7 +18,7 @@ use crate::{node, sees, start, started, value_at};
 const FOR_EVER: Duration = Duration::from_secs(3_600);
 
 fn patient<R: Runtime>(name: &str) -> Builder<R> {
-    node(name).connect_timeout(FOR_EVER).read_timeout(FOR_EVER).write_timeout(FOR_EVER).inbound_timeout(FOR_EVER)
+    node(name).connect_timeout(FOR_EVER).packet_timeout(FOR_EVER).exchange_timeout(FOR_EVER)
 }
 
 /// Silent connections fill the limit on inbound exchanges. An honest peer is refused then, and served once there is

@@ -12,7 +12,7 @@ use crate::wait::until;
 use crate::{CLUSTER_ID, node, sees, start};
 
 /// Long enough for an honest peer on this machine, short enough to wait for.
-const READ_TIMEOUT: Duration = Duration::from_millis(400);
+const TIMEOUT: Duration = Duration::from_millis(400);
 /// Longer than any scenario.
 const NEVER: Duration = Duration::from_secs(3_600);
 
@@ -181,11 +181,11 @@ pub async fn a_tls_peer_at_a_plain_node_is_refused<R: Runtime>() {
 pub async fn silence_instead_of_tls_is_timed_out<R: Runtime>() {
     let authority = Authority::new("authority");
     let (victim, _files) = member::<R>("victim", &authority);
-    let victim = start(victim.gossip_interval(NEVER).read_timeout(READ_TIMEOUT).inbound_timeout(NEVER)).await;
+    let victim = start(victim.gossip_interval(NEVER).packet_timeout(TIMEOUT).exchange_timeout(NEVER)).await;
     let begin = Instant::now();
     let mut peer = Peer::<R>::dial(victim.local_addr()).await;
     peer.closed().await;
-    assert!(begin.elapsed() >= READ_TIMEOUT, "{:?}", begin.elapsed());
+    assert!(begin.elapsed() >= TIMEOUT, "{:?}", begin.elapsed());
     until::<R>("it is counted", || victim.stats().driver.timed_out == 1).await;
     // Who goes without a word is no refusal, as without TLS.
     drop(Peer::<R>::dial(victim.local_addr()).await);
@@ -195,7 +195,7 @@ pub async fn silence_instead_of_tls_is_timed_out<R: Runtime>() {
 
     let (_silent, address) = silent_listener();
     let (dialler, _files) = member::<R>("dialler", &authority);
-    let dialler = start(dialler.connect_timeout(READ_TIMEOUT).seed(address.to_string())).await;
+    let dialler = start(dialler.connect_timeout(TIMEOUT).seed(address.to_string())).await;
     until::<R>("it is counted", || dialler.stats().driver.timed_out >= 2).await;
     assert_eq!(dialler.stats().driver.tls_refused, 0);
 }

@@ -75,7 +75,8 @@ fn id(name: &str) -> NodeId {
     NodeId::new(name, 1, Address::new(name, 7_000))
 }
 
-/// Hands the node some of everything: two peers, of which one falls silent, and its user's commands.
+/// Hands the node some of everything: two peers, of which one falls silent, connections that time out, and its user's
+/// commands.
 fn live(recorder: &mut Recorder) {
     let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let names = CertificateNames::new(vec!["b.example".into()], vec![from]);
@@ -85,9 +86,10 @@ fn live(recorder: &mut Recorder) {
         let now = start + Duration::from_secs(second);
         recorder.handle_timeout(now);
         let dialled: Vec<_> = std::iter::from_fn(|| recorder.poll_transmit()).collect();
-        while recorder.poll_event().is_some() {}
+        while recorder.poll_abort().is_some() || recorder.poll_event().is_some() {}
         for (transmit, heard) in dialled.iter().zip([None, Some("b"), Some("c")]) {
             if let Some(name) = heard.filter(|_| second < 4) {
+                recorder.handle_connected(now, transmit.exchange);
                 let via = Via::Dialled(transmit.exchange);
                 let answer = Message::SynAck { digest: digest(name, second + 1), delta: delta(name, second + 1) };
                 recorder.handle_packet(now, via, &packet(answer), peer);
@@ -101,6 +103,8 @@ fn live(recorder: &mut Recorder) {
             recorder.handle_packet(now, via, &packet(Message::Ack { delta: delta("b", second + 2) }), peer);
             recorder.handle_closed(now, exchange, Outcome::Done);
         }
+        // Another peer connects and says nothing, until it is cut off.
+        recorder.accept(now, from);
         command(recorder, second, now);
     }
 }

@@ -16,6 +16,7 @@ use crate::reconcile::Delta;
 use crate::testing::{config, entry, id, secs};
 use crate::wire::aiocluster::encode;
 
+mod deadlines;
 mod rejected;
 mod suspicion;
 

@@ -14,7 +14,7 @@ use crate::time::Instant;
 
 /// The number of the encoding. It goes up whenever a type that is recorded changes its shape, at least once between two
 /// versions of this crate where one has.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"TIDINGS\n";
 /// Magic and format.

@@ -23,6 +23,11 @@ pub enum Input<'a> {
         /// Who connected.
         from: IpAddr,
     },
+    /// [`Node::handle_connected`].
+    Connected {
+        /// The exchange.
+        exchange: ExchangeId,
+    },
     /// [`Node::handle_packet`].
     Packet {
         /// The exchange.
@@ -84,6 +89,7 @@ impl Input<'_> {
     pub(super) fn apply(&self, node: &mut Node, now: Instant) -> Answered {
         let answer = match self {
             Input::Accept { from } => Answer::from(&node.accept(now, *from)),
+            Input::Connected { exchange } => Answer::from(&node.handle_connected(now, *exchange)),
             Input::Packet { via, packet, peer } => {
                 let reply = node.handle_packet(now, *via, packet, peer);
                 return (Answer::from(&reply), reply.packet);
@@ -105,6 +111,7 @@ impl fmt::Display for Input<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Input::Accept { from } => write!(f, "{from} connects"),
+            Input::Connected { exchange } => write!(f, "{exchange} is connected"),
             Input::Packet { via, packet, peer } => {
                 let (role, exchange) = match via {
                     Via::Dialled(exchange) => ("dialled", exchange),

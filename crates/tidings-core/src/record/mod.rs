@@ -49,7 +49,7 @@ use core::net::IpAddr;
 use core::ops::Deref;
 
 use crate::event::Event;
-use crate::exchange::{ExchangeId, Outcome, Reply, Transmit, Via};
+use crate::exchange::{Abort, ExchangeId, Outcome, Reply, Transmit, Via};
 use crate::id::Address;
 use crate::identity::PeerIdentity;
 use crate::node::Node;
@@ -138,6 +138,11 @@ impl Recorder {
         self.step(now, || Input::Accept { from }, |node| node.accept(now, from))
     }
 
+    /// See [`Node::handle_connected`].
+    pub fn handle_connected(&mut self, now: Instant, exchange: ExchangeId) {
+        self.step(now, || Input::Connected { exchange }, |node| node.handle_connected(now, exchange));
+    }
+
     /// See [`Node::handle_packet`].
     pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], peer: &PeerIdentity) -> Reply {
         let input = || Input::Packet { via, packet, peer: Cow::Borrowed(peer) };
@@ -198,6 +203,11 @@ impl Recorder {
     /// See [`Node::poll_transmit`]. What it gives is recorded already, with the input that it follows from.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.node.poll_transmit()
+    }
+
+    /// See [`Node::poll_abort`]. What it gives is recorded already, with the input that it follows from.
+    pub fn poll_abort(&mut self) -> Option<Abort> {
+        self.node.poll_abort()
     }
 
     /// See [`Node::poll_event`]. What it gives is recorded already, with the input that it follows from.

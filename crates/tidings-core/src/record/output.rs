@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::event::Event;
-use crate::exchange::{ExchangeId, Next, Reply, Transmit};
+use crate::exchange::{Abort, ExchangeId, Next, Reply, Transmit};
 use crate::id::Address;
 use crate::node::Node;
 use crate::state::SetError;
@@ -22,6 +22,8 @@ pub struct Output {
     pub answer: Answer,
     /// The exchanges to be opened, as [`Node::poll_transmit`] gives them.
     pub transmits: Vec<Sent>,
+    /// The exchanges to be cut, as [`Node::poll_abort`] gives them.
+    pub aborts: Vec<Abort>,
     /// As [`Node::poll_event`] gives them.
     pub events: Vec<Event>,
     /// As [`Node::poll_timeout`] gives it.
@@ -85,11 +87,15 @@ impl Fingerprint {
 pub(super) struct Mark {
     sequence: u64,
     exchange: ExchangeId,
+    /// How many wait to be drained.
+    aborts: usize,
 }
 
 impl Mark {
     pub(super) fn of(node: &Node) -> Mark {
-        Mark { sequence: node.knowledge().events.last_sequence(), exchange: node.exchanges().last_id() }
+        let exchanges = node.exchanges();
+        let sequence = node.knowledge().events.last_sequence();
+        Mark { sequence, exchange: exchanges.last_id(), aborts: exchanges.aborts().len() }
     }
 
     /// What is new. The node's outputs stay where they are, to be drained.
@@ -97,6 +103,7 @@ impl Mark {
         Output {
             answer,
             transmits: self.transmits_since(node).map(Sent::from).collect(),
+            aborts: node.exchanges().aborts().iter().skip(self.aborts).cloned().collect(),
             events: node.knowledge().events.after(self.sequence).cloned().collect(),
             timeout: node.poll_timeout(),
         }
@@ -155,7 +162,7 @@ impl From<&usize> for Answer {
 
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Output { answer, transmits, events, timeout } = self;
+        let Output { answer, transmits, aborts, events, timeout } = self;
         if *answer != Answer::Nothing {
             writeln!(f, "{answer}")?;
         }
@@ -163,6 +170,9 @@ impl fmt::Display for Output {
             write!(f, "opens {exchange} to {to}")?;
             tls_name.iter().try_for_each(|name| write!(f, ", certified as {name:?}"))?;
             writeln!(f, ", with {packet}")?;
+        }
+        for Abort { exchange, deadline, .. } in aborts {
+            writeln!(f, "cuts {exchange}: {deadline} timeout")?;
         }
         for Event { sequence, kind } in events {
             writeln!(f, "event {sequence}: {kind}")?;

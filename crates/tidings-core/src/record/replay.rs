@@ -50,6 +50,7 @@ impl Step<'_> {
 
 pub(super) fn drain(node: &mut Node) {
     while node.poll_transmit().is_some() {}
+    while node.poll_abort().is_some() {}
     while node.poll_event().is_some() {}
 }
 

@@ -11,7 +11,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
 use crate::event::EventKind;
-use crate::exchange::Next;
+use crate::exchange::{Deadline, Next};
 use crate::identity::CertificateNames;
 use crate::testing::{config, id, secs};
 
@@ -56,6 +56,7 @@ impl Net {
         while let Some(syn) = self.nodes[index].poll_transmit() {
             self.exchange(index, syn);
         }
+        while self.nodes[index].poll_abort().is_some() {}
         while self.nodes[index].poll_event().is_some() {}
     }
 
@@ -66,6 +67,7 @@ impl Net {
             return self.nodes[dialler].handle_closed(now, dialled, Outcome::Refused);
         };
         let accepted = self.nodes[acceptor].accept(now, LOCALHOST).unwrap();
+        self.nodes[dialler].handle_connected(now, dialled);
         let sides = [(acceptor, Via::Accepted(accepted)), (dialler, Via::Dialled(dialled))];
         let mut packet = syn.packet;
         for (index, via) in sides.into_iter().cycle() {
@@ -110,10 +112,11 @@ impl Net {
     }
 }
 
-/// A node that meets two others, recorded from its start.
+/// A node that meets two others and waits in vain for a third, recorded from its start.
 fn recording() -> Vec<u8> {
     let mut net = Net::new(&["a", "b", "c"]);
     let mut recording = net.begin();
+    net.nodes[0].accept(net.now, LOCALHOST).unwrap();
     net.run(4);
     net.take(&mut recording);
     recording
@@ -177,11 +180,13 @@ fn each_input_and_output_is_read_as_it_was() {
         net.run(4);
         net.use_all_commands();
         let now = net.now;
+        let accepted = net.nodes[0].accept(now, LOCALHOST).unwrap();
+        net.nodes[0].handle_connected(now, accepted);
         net.nodes[0].leave(now);
         net.take(&mut bytes);
 
         let mut recording = Recording::new(&bytes).unwrap();
-        let mut kinds = [false; 10];
+        let mut kinds = [false; 11];
         while let Some(step) = recording.next_step().unwrap() {
             kinds[match &step.input {
                 Input::Accept { from } => {
@@ -212,11 +217,33 @@ fn each_input_and_output_is_read_as_it_was() {
                     assert_eq!(seeds.len(), 2);
                     9
                 }
+                Input::Connected { .. } => 10,
             }] = true;
             assert!(step.output.is_some());
         }
-        assert_eq!(kinds, [true; 10]);
+        assert_eq!(kinds, [true; 11]);
     }
+}
+
+#[test]
+fn an_exchange_that_times_out_does_so_again() {
+    let mut net = Net::new(&["a", "b"]);
+    let mut bytes = net.begin();
+    let accepted = net.nodes[0].accept(net.now, LOCALHOST).unwrap();
+    net.run(12);
+    net.take(&mut bytes);
+    let replayed = replay(&bytes).unwrap();
+    assert_eq!(view(&replayed.node, net.now), view(&net.nodes[0], net.now));
+
+    let mut recording = Recording::new(&bytes).unwrap();
+    let mut aborts = Vec::new();
+    while let Some(step) = recording.next_step().unwrap() {
+        let output = step.output.unwrap();
+        let text = output.to_string();
+        assert_eq!(text.contains("cuts exchange 1: packet timeout\n"), !output.aborts.is_empty(), "{text}");
+        aborts.extend(output.aborts.into_iter().map(|abort| (step.at, abort.exchange, abort.deadline)));
+    }
+    assert_eq!(aborts, [(secs(3), accepted, Deadline::Packet)]);
 }
 
 #[test]
@@ -334,9 +361,10 @@ fn the_first_output_that_differs_is_shown_beside_what_was_recorded() {
 
     // Each part of an output counts.
     type Change = fn(&mut Output);
-    let changes: [Change; 4] = [
+    let changes: [Change; 5] = [
         |output| output.timeout = None,
         |output| output.transmits.clear(),
+        |output| output.aborts.clear(),
         |output| output.events.clear(),
         |output| {
             if let Answer::Reply { packet: Some(packet), .. } = &mut output.answer {

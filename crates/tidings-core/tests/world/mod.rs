@@ -8,9 +8,7 @@ use bytes::Bytes;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tidings_core::invariants::{self, Monitor, Violation};
-use tidings_core::{
-    Address, Config, Event, EventKind, ExchangeId, Instant, Next, Node, NodeId, Outcome, PeerIdentity, Via,
-};
+use tidings_core::{Address, Config, Event, EventKind, Instant, Next, Node, NodeId, Outcome, PeerIdentity, Via};
 
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -119,6 +117,13 @@ impl World {
                 None => self.nodes[index].handle_closed(self.now, transmit.exchange, Outcome::Refused),
             }
         }
+        while let Some(abort) = self.nodes[index].poll_abort() {
+            let has = |node, via: Via| node == index && via.exchange() == abort.exchange;
+            let is_cut = |p: &InFlight| has(p.from, p.sender) || p.receiver.is_some_and(|via| has(p.to, via));
+            if let Some(position) = self.in_flight.iter().position(is_cut) {
+                self.lose(position);
+            }
+        }
         while let Some(event) = self.nodes[index].poll_event() {
             self.events[index].push(event);
         }
@@ -152,7 +157,7 @@ impl World {
         let (after, _) = invariants::rejection(self.now, &self.nodes[index], via, &packet.packet)?;
         self.nodes[index] = after;
         if old.is_none() {
-            self.nodes[index].handle_closed(self.now, id_of(via), Outcome::Failed);
+            self.nodes[index].handle_closed(self.now, via.exchange(), Outcome::Failed);
         }
         self.drain(index);
         self.check(index)
@@ -162,9 +167,12 @@ impl World {
         let InFlight { from, to, sender, .. } = packet;
         let via = packet.receiver.or_else(|| Some(Via::Accepted(self.nodes[to].accept(self.now, LOCALHOST)?)));
         let Some(via) = via else {
-            self.nodes[from].handle_closed(self.now, id_of(sender), Outcome::Refused);
+            self.nodes[from].handle_closed(self.now, sender.exchange(), Outcome::Refused);
             return Ok(());
         };
+        if packet.receiver.is_none() {
+            self.nodes[from].handle_connected(self.now, sender.exchange());
+        }
         let (after, reply) = invariants::rejection(self.now, &self.nodes[to], via, &packet.packet)?;
         let mut again = self.nodes[to].clone();
         again.handle_packet(self.now, via, &packet.packet, &PeerIdentity::default());
@@ -180,15 +188,15 @@ impl World {
                 is_last: reply.next == Next::Close,
             }),
             None => {
-                self.nodes[to].handle_closed(self.now, id_of(via), Outcome::Done);
+                self.nodes[to].handle_closed(self.now, via.exchange(), Outcome::Done);
                 if !packet.is_last {
-                    self.nodes[from].handle_closed(self.now, id_of(sender), Outcome::Failed);
+                    self.nodes[from].handle_closed(self.now, sender.exchange(), Outcome::Failed);
                 }
             }
         }
         // Who sent its last packet is done; a rejected one is no reason to wait.
         if packet.is_last {
-            self.nodes[from].handle_closed(self.now, id_of(sender), Outcome::Done);
+            self.nodes[from].handle_closed(self.now, sender.exchange(), Outcome::Done);
         }
         self.drain(to);
         self.drain(from);
@@ -198,9 +206,9 @@ impl World {
     /// Loses one of the packets on their way; both sides see the connection break.
     pub(crate) fn lose(&mut self, position: usize) {
         let packet = self.in_flight.swap_remove(position);
-        self.nodes[packet.from].handle_closed(self.now, id_of(packet.sender), Outcome::Failed);
+        self.nodes[packet.from].handle_closed(self.now, packet.sender.exchange(), Outcome::Failed);
         if let Some(receiver) = packet.receiver {
-            self.nodes[packet.to].handle_closed(self.now, id_of(receiver), Outcome::Failed);
+            self.nodes[packet.to].handle_closed(self.now, receiver.exchange(), Outcome::Failed);
         }
         self.drain(packet.from);
         self.drain(packet.to);
@@ -246,12 +254,6 @@ impl World {
 /// Generations from here on mark a node that was restarted with the generation it had: for a moment its peers know more
 /// of it than it does.
 pub(crate) const SAME_GENERATION: u64 = 1_000_000;
-
-fn id_of(via: Via) -> ExchangeId {
-    match via {
-        Via::Dialled(id) | Via::Accepted(id) => id,
-    }
-}
 
 /// The id that a node of this index and generation has.
 #[allow(dead_code, reason = "not every test that shares this world names nodes")]

@@ -15,10 +15,6 @@ use crate::trace::Note;
 impl World {
     pub(super) fn dial(&mut self, from: usize, to: usize, exchange: ExchangeId, syn: Bytes) {
         let id = self.connections.dial(from, to, exchange, syn);
-        self.queue.push(
-            self.now + self.timeouts.connect,
-            Happening::Deadline { connection: id, side: Side::Dialler, step: 0 },
-        );
         if !self.network.is_cut(from, to) {
             let at = self.hosts[from].passes(self.now) + self.network.latency();
             self.queue.push(self.hosts[to].passes(at), Happening::Connect(id));
@@ -55,10 +51,7 @@ impl World {
         let accepted = host.node.accept(host.clock.read(self.now), ip(from));
         self.trace.note(self.now, to, Note::Accepted { from });
         match accepted {
-            Some(exchange) => {
-                connection.end_mut(Side::Acceptor).exchange = Some(exchange);
-                self.await_packet(id, Side::Acceptor);
-            }
+            Some(exchange) => connection.end_mut(Side::Acceptor).exchange = Some(exchange),
             None => {
                 connection.end_mut(Side::Acceptor).is_open = false;
                 self.tell_peer_of_close(id, Side::Acceptor);
@@ -73,19 +66,13 @@ impl World {
         if !connection.end(Side::Dialler).is_open {
             return None;
         }
+        let end = connection.end(Side::Dialler);
+        let (node, exchange) = (end.node, end.exchange?);
         let syn = connection.syn.take()?;
-        self.await_packet(id, Side::Dialler);
+        let host = &mut self.hosts[node];
+        host.node.handle_connected(host.clock.read(self.now), exchange);
         self.send(id, Side::Dialler, syn);
         Some(())
-    }
-
-    /// Sets the deadline for the peer's next packet.
-    fn await_packet(&mut self, id: ConnectionId, side: Side) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        let end = connection.end_mut(side);
-        end.step += 1;
-        let happening = Happening::Deadline { connection: id, side, step: end.step };
-        self.queue.push(self.now + self.timeouts.read, happening);
     }
 
     fn send(&mut self, id: ConnectionId, side: Side, packet: Bytes) {
@@ -94,7 +81,9 @@ impl World {
         self.traffic.packets += 1;
         self.traffic.bytes += packet.len() as u64;
         self.traffic.max_packet_bytes = self.traffic.max_packet_bytes.max(packet.len() as u64);
-        let stalls = connection.end(side).stalls;
+        let end = connection.end_mut(side);
+        let stalls = end.stalls;
+        let is_syn = side == Side::Dialler && !std::mem::replace(&mut end.has_spoken, true);
         let fate = match stalls {
             true => Fate::Lost,
             false => self.network.carry(self.hosts[from].passes(self.now), from, to, packet.len()),
@@ -107,7 +96,6 @@ impl World {
         let at = self.hosts[to].passes(at);
         connection.end_mut(side).sent_until = at;
         // The peer has its exchange by now, unless its process is paused: then it gets it first of all when it goes on.
-        let is_syn = side == Side::Dialler && connection.end(side).step == 1;
         let side = side.other();
         let (via, run) = (connection.via(side), self.hosts[to].run);
         let arrival = |copy| {
@@ -155,32 +143,42 @@ impl World {
             self.send(id, side, answer);
         }
         match reply.next {
-            Next::Read => {
-                self.await_packet(id, side);
-                Some(())
-            }
+            Next::Read => Some(()),
             Next::Close => self.close(id, side, Outcome::Done),
         }
     }
 
     /// Closes one end, if it is open, and tells the node.
     pub(super) fn close(&mut self, id: ConnectionId, side: Side, outcome: Outcome) -> Option<()> {
-        let connection = self.connections.get_mut(id)?;
-        let peer = connection.end(side.other()).node;
-        let end = connection.end_mut(side);
-        if !end.is_open {
-            return None;
-        }
-        end.is_open = false;
-        let (node, exchange) = (end.node, end.exchange);
-        self.trace.note(self.now, node, Note::Closed { peer, outcome });
+        let node = self.connections.get_mut(id)?.end(side).node;
+        let exchange = self.cut(id, side, outcome)?;
         if let Some(exchange) = exchange {
             let host = &mut self.hosts[node];
             host.node.handle_closed(host.clock.read(self.now), exchange, outcome);
         }
+        Some(())
+    }
+
+    /// A deadline passed at this node.
+    pub(super) fn abort(&mut self, node: usize, exchange: ExchangeId) {
+        if let Some((id, side)) = self.connections.of(node, exchange) {
+            self.cut(id, side, Outcome::TimedOut);
+        }
+    }
+
+    /// Closes one end, if it is open, and gives the exchange that it carried.
+    fn cut(&mut self, id: ConnectionId, side: Side, outcome: Outcome) -> Option<Option<ExchangeId>> {
+        let connection = self.connections.get_mut(id)?;
+        let peer = connection.end(side.other()).node;
+        let end = connection.end_mut(side);
+        if !std::mem::replace(&mut end.is_open, false) {
+            return None;
+        }
+        let (node, exchange) = (end.node, end.exchange);
+        self.trace.note(self.now, node, Note::Closed { peer, outcome });
         self.tell_peer_of_close(id, side);
         self.connections.tidy(id);
-        Some(())
+        Some(exchange)
     }
 
     /// The end at `side` is closed: the other one learns of it after all that was sent, unless something of that is lost.

@@ -20,10 +20,6 @@ fn builder(settings: &Settings) -> Builder {
         .listen(settings.listen.to_string())
         .seeds(settings.seeds.iter().map(Address::to_string))
         .key_values(settings.key_values.iter().cloned())
-        .connect_timeout(settings.connect_timeout)
-        .read_timeout(settings.read_timeout)
-        .write_timeout(settings.write_timeout)
-        .inbound_timeout(settings.inbound_timeout)
         .resolve_interval(settings.resolve_interval)
         .leave_timeout(settings.leave_timeout)
         .shutdown_timeout(settings.shutdown_timeout)
@@ -98,6 +94,9 @@ fn to_blame(error: &StartError) -> Option<&'static str> {
             "node_id.tls_name" => "tls.name",
             "node_id.gossip_advertise_addr.host" | "node_id.gossip_advertise_addr.port" => "advertise",
             "seeds.host" | "seeds.port" => "seeds",
+            "exchange_timeouts.connect" => "connect_timeout",
+            "exchange_timeouts.packet" => "packet_timeout",
+            "exchange_timeouts.whole" => "exchange_timeout",
             field => field,
         }),
         _ => None,

@@ -156,6 +156,9 @@ impl Subject for Answer {
     }
 }
 
+/// The longest that an exchange may take: one that stays open does so for all rounds that are measured.
+const A_DAY: Duration = Duration::from_secs(86_400);
+
 pub(super) struct Round {
     observer: Observer,
     may_open: usize,
@@ -165,7 +168,11 @@ pub(super) struct Round {
 impl Round {
     /// The node may have so many exchanges open; at one, that one stays open, and rounds open no other.
     pub(super) fn new(nodes: usize, may_open: usize) -> anyhow::Result<Round> {
-        let observer = Observer::new(nodes, |config| config.max_concurrent_gossip = may_open)?;
+        let observer = Observer::new(nodes, |config| {
+            config.max_concurrent_gossip = may_open;
+            let timeouts = &mut config.exchange_timeouts;
+            (timeouts.connect, timeouts.whole) = (A_DAY, A_DAY);
+        })?;
         let mut round = Round { observer, may_open, open: Vec::new() };
         round.prepare()?;
         round.perform()?;

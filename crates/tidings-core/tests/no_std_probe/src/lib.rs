@@ -14,6 +14,6 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 pub fn drive(node: &mut Node, now: Instant, via: Via, packet: &[u8]) -> (Next, Option<Instant>) {
     node.handle_timeout(now);
     let reply = node.handle_packet(now, via, packet, &PeerIdentity::default());
-    while node.poll_transmit().is_some() || node.poll_event().is_some() {}
+    while node.poll_transmit().is_some() || node.poll_abort().is_some() || node.poll_event().is_some() {}
     (reply.next, node.poll_timeout())
 }

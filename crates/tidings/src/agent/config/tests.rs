@@ -183,8 +183,11 @@ fn each_error_of_flags_and_variables_names_them() {
         let error = load(words, &[]).map(drop).expect_err(flag);
         assert!(error.contains(flag) && error.contains(way_out), "{words:?}: {error}");
     }
-    let error = load(&[], &[("TIDINGS_READ_TIMEOUT", "soon")]).map(drop).unwrap_err();
-    assert!(error.starts_with("TIDINGS_READ_TIMEOUT: read_timeout is \"soon\"") && error.contains("unit"), "{error}");
+    let error = load(&[], &[("TIDINGS_PACKET_TIMEOUT", "soon")]).map(drop).unwrap_err();
+    assert!(
+        error.starts_with("TIDINGS_PACKET_TIMEOUT: packet_timeout is \"soon\"") && error.contains("unit"),
+        "{error}"
+    );
 }
 
 #[test]

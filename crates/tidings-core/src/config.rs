@@ -38,6 +38,9 @@ pub struct Config {
     pub max_concurrent_gossip: usize,
     /// How long an exchange may take.
     pub exchange_timeouts: ExchangeTimeouts,
+    /// Over TLS: whether a node must have its `tls_name` as its name. Default: no; then a name belongs to the certificate
+    /// that is first seen to use it.
+    pub names_are_tls_names: bool,
     /// When a node is taken for dead, and when it is forgotten.
     pub failure_detector: FailureDetectorConfig,
     /// Bounds on memory and on what peers may send.
@@ -106,8 +109,10 @@ pub struct FailureDetectorConfig {
     /// square of the share that fails, as long. 0 to 100. Default: 3.0. A node that has just started has reached nobody,
     /// and begins with a share of 1.
     pub local_health_weight: f64,
-    /// How long a dead node is remembered, 1 ms to 365 days; after half of it nobody is told of the node any more.
-    /// Default: 24 h.
+    /// How long a node that is dead or has left is remembered, 1 ms to 365 days, counted from its last sign of life; after
+    /// half of it nobody is told of the node any more. Default: 1 h. aiocluster's 24 h let the nodes of a day with many
+    /// restarts pile up in every packet; an hour bridges a partition that is repaired at once, and after a longer one the
+    /// seeds bring both sides together.
     pub dead_node_grace_period: Duration,
 }
 
@@ -120,7 +125,7 @@ impl Default for FailureDetectorConfig {
             initial_interval: None,
             prior_weight: 50.0,
             local_health_weight: 3.0,
-            dead_node_grace_period: DAY,
+            dead_node_grace_period: HOUR,
         }
     }
 }
@@ -141,6 +146,7 @@ impl FailureDetectorConfig {
     }
 }
 
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -159,6 +165,7 @@ impl Config {
             max_payload_size: 65_507,
             max_concurrent_gossip: 32,
             exchange_timeouts: ExchangeTimeouts::default(),
+            names_are_tls_names: false,
             failure_detector: FailureDetectorConfig::default(),
             limits: Limits::default(),
         }

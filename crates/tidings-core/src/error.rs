@@ -46,6 +46,13 @@ pub enum Rejected {
         /// What the certificate holds.
         held: Arc<CertificateNames>,
     },
+    /// The peer's certificate is good for the `tls_name` that it speaks with, but the name of the node belongs to another.
+    NameTaken {
+        /// The node that the packet says it comes from.
+        speaks_as: NodeId,
+        /// The `tls_name` that a node of this name has to have.
+        belongs_to: String,
+    },
 }
 
 impl fmt::Display for Rejected {
@@ -69,11 +76,44 @@ impl fmt::Display for Rejected {
                      {held}: give the node one of these"
                 ),
             },
+            Rejected::NameTaken { speaks_as, belongs_to } => write!(
+                f,
+                "it speaks as {speaks_as} with the tls_name {:?}, but that name belongs to the certificate of \
+                 {belongs_to:?}; give the node another name, or forget the node that had this one",
+                speaks_as.tls_name().unwrap_or_default()
+            ),
         }
     }
 }
 
 impl core::error::Error for Rejected {}
+
+/// Why a node was not forgotten. Nothing has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForgetError {
+    /// It is live, or the node itself: it would come back at once. Stop it first.
+    Live {
+        /// The node.
+        node: NodeId,
+    },
+    /// It is not known here: it was never heard of, or is forgotten already.
+    Unknown {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+impl fmt::Display for ForgetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ForgetError::Live { node } => write!(f, "{node} is live and would come back at once; stop it first"),
+            ForgetError::Unknown { node } => write!(f, "{node} is not known here; nothing is left to forget"),
+        }
+    }
+}
+
+impl core::error::Error for ForgetError {}
 
 /// A setting outside its range. No node was made.
 #[derive(Clone, Debug, PartialEq, Eq)]

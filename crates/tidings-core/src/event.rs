@@ -38,22 +38,30 @@ pub enum EventKind {
         /// The node.
         node: NodeId,
     },
-    /// A node that died or left is remembered no longer; its key-values are gone. It may be one that never joined, but
-    /// whose key-values were told of.
+    /// A node that died or left is remembered no longer, or another run has its name now; its key-values are gone. It may be
+    /// one that never joined, but whose key-values were told of.
     NodeForgotten {
         /// The node.
         node: NodeId,
     },
-    /// Another run of the same name has taken the place of a live one, which thereby is live no more.
+    /// Another run of the same name has taken the place of a live one. Of the old one nothing is told any more; its
+    /// key-values are gone.
     NodeRestarted {
-        /// The run that was live.
+        /// The run that was live. Its id may be the same: then the process is another one.
         old: NodeId,
-        /// The run that took its place; it will join when its heartbeats are seen.
+        /// The run that has it now; it joins when its heartbeats are seen.
         new: NodeId,
     },
-    /// Two nodes of one name are running. Stop one, or give it another name.
+    /// Somebody goes by a name that belongs to another certificate. Nothing of it counts.
+    NameRefused {
+        /// The node that holds the name.
+        node: NodeId,
+        /// The other one.
+        other: NodeId,
+    },
+    /// Two processes of one name are running, it may be even under one id. Stop one, or give it another name.
     NodeConflict {
-        /// The node that counts: the higher generation, or this node itself.
+        /// The node that counts here; this node itself, if it is one of the two.
         node: NodeId,
         /// The other one.
         other: NodeId,
@@ -106,6 +114,14 @@ impl fmt::Display for EventKind {
             EventKind::NodeDied { node } => write!(f, "{node} died"),
             EventKind::NodeForgotten { node } => write!(f, "{node} is forgotten"),
             EventKind::NodeRestarted { old, new } => write!(f, "{old} was restarted as {new}"),
+            EventKind::NameRefused { node, other } => write!(
+                f,
+                "{other} goes by a name that belongs to the certificate of {node}: refused; give it another name, or \
+                 forget the node that had this one"
+            ),
+            EventKind::NodeConflict { node, other } if node == other => {
+                write!(f, "two processes run as {node}; stop one, or give it another name and address")
+            }
             EventKind::NodeConflict { node, other } => {
                 write!(f, "{node} and {other} have one name and both are running; stop one or rename it")
             }

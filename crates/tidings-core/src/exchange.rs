@@ -12,6 +12,7 @@ use core::net::IpAddr;
 use crate::config::ExchangeTimeouts;
 use crate::error::Rejected;
 use crate::id::{Address, NodeId};
+use crate::members::Proof;
 use crate::time::Instant;
 use deadline::Deadlines;
 
@@ -125,11 +126,11 @@ pub enum Next {
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Stage {
     /// Dialled: the answer to our Syn, from `to`.
-    SynAck { to: Address },
+    SynAck { to: Address, asked_at: Instant },
     /// Accepted: the Syn.
-    Syn,
+    Syn { accepted_at: Instant },
     /// Accepted: the Ack to our SynAck, from the node that sent the Syn.
-    Ack { from: NodeId, protocol_revision: u32 },
+    Ack { from: NodeId, protocol_revision: u32, proof: Proof, asked_at: Instant },
     /// Nothing: only to be closed. `told`: the node that holds our key-values up to a version once the Ack is sent.
     Close { completed: bool, told: Option<(NodeId, u64)> },
 }
@@ -174,9 +175,10 @@ pub(crate) struct Exchanges {
     aborts: VecDeque<Abort>,
 }
 
-/// How long exchanges may take, from the present instant of the active clock on.
+/// What time it is, and how long exchanges may take from now on, by the active clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience<'a> {
+    pub(crate) now: Instant,
     pub(crate) active: Instant,
     pub(crate) timeouts: &'a ExchangeTimeouts,
 }
@@ -203,7 +205,7 @@ impl Exchanges {
     ) -> ExchangeId {
         let whole_due = patience.active + patience.timeouts.whole;
         self.insert(Exchange {
-            stage: Stage::SynAck { to },
+            stage: Stage::SynAck { to, asked_at: patience.now },
             step: Deadline::Connect,
             due: patience.due(Deadline::Connect, whole_due),
             whole_due,
@@ -230,7 +232,7 @@ impl Exchanges {
         self.accepted_by_ip.insert(from, from_this_ip + 1);
         let whole_due = patience.active + patience.timeouts.whole;
         Some(self.insert(Exchange {
-            stage: Stage::Syn,
+            stage: Stage::Syn { accepted_at: patience.now },
             step: Deadline::Packet,
             due: patience.due(Deadline::Packet, whole_due),
             whole_due,
@@ -312,7 +314,7 @@ impl Exchanges {
             .values()
             .filter_map(|exchange| exchange.accepted_from)
             .for_each(|ip| *by_ip.entry(ip).or_default() += 1);
-        if self.accepted != by_ip.values().sum() || self.accepted_by_ip != by_ip {
+        if self.accepted != by_ip.values().sum::<usize>() || self.accepted_by_ip != by_ip {
             return Err("the accepted ones are not as many as are counted");
         }
         if self.open.last_key_value().is_some_and(|(id, _)| id.0 > self.last_id) {
@@ -336,7 +338,7 @@ impl Exchanges {
 
     /// Whether an exchange with this address is open by our dialling.
     pub(crate) fn is_dialling(&self, address: &Address) -> bool {
-        self.open.values().any(|exchange| matches!(&exchange.stage, Stage::SynAck { to } if to == address))
+        self.open.values().any(|exchange| matches!(&exchange.stage, Stage::SynAck { to, .. } if to == address))
     }
 
     /// What the exchange waits for, if it is open and this node has that role in it. From now on it waits for

@@ -42,6 +42,12 @@ impl PeerIdentity {
         }
         Err(names)
     }
+
+    /// Whether a certificate says that the peer is the node that it speaks as, once that is [checked](PeerIdentity::check).
+    pub(crate) fn proves(&self, speaks_as: &NodeId) -> bool {
+        let shows_certificate = matches!(self, PeerIdentity::Shown(_) | PeerIdentity::Demanded(_));
+        shows_certificate && speaks_as.tls_name().is_some()
+    }
 }
 
 /// The names that a certificate holds: those of its subject alternative names that are DNS names or IP addresses. A

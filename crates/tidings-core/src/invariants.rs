@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::exchange::{Abort, Reply, Transmit, Via};
-use crate::id::NodeId;
+use crate::id::{NodeId, Run};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::snapshot::Member;
@@ -65,6 +65,7 @@ pub fn check(node: &Node) -> Result<(), Violation> {
         ensure(7, is <= limit, || format!("{}: {is} {what} held, the limit is {limit}", node.id()))
     };
     bounded("nodes", knowledge.members.len(), limits.max_nodes)?;
+    bounded("names bound to certificates", knowledge.members.bindings_len(), limits.max_nodes)?;
     bounded("forgotten nodes", knowledge.members.forgotten_len(), limits.max_forgotten_nodes)?;
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
     bounded("dialled exchanges", node.exchanges().dialled(), knowledge.config.max_concurrent_gossip)?;
@@ -85,15 +86,13 @@ pub fn check(node: &Node) -> Result<(), Violation> {
 
 /// Invariant 1: What `replica` holds of `owner` was written by `owner`: no version beyond the owner's, no value it did not write.
 ///
-/// Both must know the same run, and the owner must have heard of what peers hold of it (after a restart with the same
+/// Where they know different runs nothing is compared. The owner must have heard of what peers hold of it (after a restart with the same
 /// generation it has not, for a moment).
 ///
 /// # Errors
 /// The first key-value that its owner has not written.
 pub fn ownership(owner: &Node, replica: &Node) -> Result<(), Violation> {
-    let (Some(truth), Some(copy)) = (owner.node_state(owner.id()), replica.node_state(owner.id())) else {
-        return Ok(());
-    };
+    let Some((truth, copy)) = same_run(owner, replica) else { return Ok(()) };
     let place = || format!("{} about {}", replica.id(), owner.id());
     ensure(1, copy.max_version() <= truth.max_version(), || {
         format!("{}: max_version {} is beyond the owner's {}", place(), copy.max_version(), truth.max_version())
@@ -114,6 +113,15 @@ pub fn ownership(owner: &Node, replica: &Node) -> Result<(), Violation> {
     Ok(())
 }
 
+/// The owner's state and the replica's copy of it, where that is one of the same process.
+fn same_run<'a>(owner: &'a Node, replica: &'a Node) -> Option<(&'a NodeState, &'a NodeState)> {
+    let known = replica.knowledge().members.get(owner.id());
+    if known.is_some_and(|peer| peer.is_other_run(Some(owner.run()))) {
+        return None;
+    }
+    Some((owner.node_state(owner.id())?, replica.node_state(owner.id())?))
+}
+
 /// Of one version; a grace period may have ended at one side already.
 fn is_same_value(a: &VersionedValue, b: &VersionedValue) -> bool {
     let has_expired = |v: &VersionedValue, other: &VersionedValue| {
@@ -128,9 +136,7 @@ fn is_same_value(a: &VersionedValue, b: &VersionedValue) -> bool {
 /// # Errors
 /// The first key that is missing, or left over.
 pub fn prefix_completeness(owner: &Node, replica: &Node) -> Result<(), Violation> {
-    let (Some(truth), Some(copy)) = (owner.node_state(owner.id()), replica.node_state(owner.id())) else {
-        return Ok(());
-    };
+    let Some((truth, copy)) = same_run(owner, replica) else { return Ok(()) };
     let version = copy.max_version();
     let place = || format!("{} about {}, complete to {version}", replica.id(), owner.id());
     for (key, written) in truth.iter_all().filter(|(_, written)| written.version <= version) {
@@ -262,15 +268,15 @@ pub fn rejection(now: Instant, node: &Node, via: Via, packet: &[u8]) -> Result<(
 #[derive(Clone, Debug, Default)]
 pub struct Monitor {
     seen: BTreeMap<NodeId, Seen>,
-    /// The highest heartbeat of nodes that were once shown.
-    gone: BTreeMap<NodeId, u64>,
+    /// The processes and highest heartbeats of nodes that were once shown.
+    gone: BTreeMap<NodeId, (Option<Run>, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Seen {
+    run: Option<Run>,
     heartbeat: u64,
     version: (u64, u64),
-
     readable: BTreeMap<Arc<str>, u64>,
     /// Keys that were deleted, and the highest version they had.
     deleted: BTreeMap<Arc<str>, u64>,
@@ -292,20 +298,30 @@ impl Monitor {
             self.seen.keys().filter(|id| members.binary_search_by(|m| m.id.cmp(id)).is_err()).cloned().collect();
         for id in absent {
             let seen = self.seen.remove(&id).unwrap_or_default();
-            self.gone.insert(id, seen.heartbeat);
+            self.gone.insert(id, (seen.run, seen.heartbeat));
         }
         for member in members {
             let id = &member.id;
-            if let Some(heartbeat) = self.gone.get(id) {
-                ensure(4, member.heartbeat > *heartbeat, || {
+            if let Some((run, heartbeat)) = self.gone.get(id) {
+                let is_newer = member.heartbeat > *heartbeat || is_other(*run, member.run);
+                ensure(4, is_newer, || {
                     format!("{observer} shows {id} again, which was gone, with no newer heartbeat than {heartbeat}")
                 })?;
                 self.gone.remove(id);
             }
-            self.seen.entry(id.clone()).or_default().observe(observer, member)?;
+            let seen = self.seen.entry(id.clone()).or_default();
+            if is_other(seen.run, member.run) {
+                *seen = Seen::default();
+            }
+            seen.observe(observer, member)?;
         }
         Ok(())
     }
+}
+
+/// Whether these are known to be two processes.
+fn is_other(before: Option<Run>, now: Option<Run>) -> bool {
+    matches!((before, now), (Some(before), Some(now)) if before != now)
 }
 
 impl Seen {
@@ -332,7 +348,13 @@ impl Seen {
                 })?;
             }
         }
-        *self = Seen { heartbeat: member.heartbeat, version, readable, deleted: core::mem::take(&mut self.deleted) };
+        *self = Seen {
+            run: member.run,
+            heartbeat: member.heartbeat,
+            version,
+            readable,
+            deleted: core::mem::take(&mut self.deleted),
+        };
         Ok(())
     }
 }

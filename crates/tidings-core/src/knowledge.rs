@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::event::{EventKind, EventQueue};
-use crate::id::NodeId;
-use crate::limits::MAX_JUMP;
-use crate::members::{Env, Members};
+use crate::id::{NodeId, Run};
+use crate::members::{Env, Members, Word};
 use crate::rng::Random;
 use crate::state::{Claim, KeyChange, KeyValueUpdate, OwnState};
 use crate::stats::Stats;
@@ -20,6 +19,8 @@ use crate::time::Instant;
 pub(crate) struct Knowledge {
     pub(crate) config: Config,
     pub(crate) cluster_id: Arc<str>,
+    /// Which process this is.
+    pub(crate) run: Run,
     pub(crate) own: OwnState,
     pub(crate) members: Members,
     pub(crate) events: EventQueue,
@@ -39,10 +40,13 @@ pub(crate) struct Moment {
 
 impl Knowledge {
     pub(crate) fn new(config: Config, mut random: Random) -> Knowledge {
+        let hash_seed = random.below(u64::MAX);
+        let run = random.run();
         Knowledge {
             cluster_id: Arc::from(config.cluster_id.as_str()),
+            run,
             own: OwnState::default(),
-            members: Members::new(config.node_id.clone(), random.below(u64::MAX)),
+            members: Members::new(config.node_id.clone(), hash_seed),
             events: EventQueue::new(config.limits.max_queued_events),
             stats: Stats::default(),
             random,
@@ -86,19 +90,30 @@ impl Knowledge {
         members.refresh_due(&mut env);
     }
 
-    /// Takes in what a peer says of one other node.
-    pub(crate) fn apply_claim(&mut self, at: Moment, id: &NodeId, claim: Claim, key_values: &[KeyValueUpdate]) {
-        let highest = claim.as_of.max(key_values.last().map_or(0, |last| last.version));
-        let heard = self.members.get(id).map_or(0, |peer| peer.heard_version);
-        if highest.saturating_sub(heard) > MAX_JUMP {
-            self.stats.jumps_refused += 1;
-            return;
-        }
+    /// Takes in what a peer says of the key-values of one other node.
+    pub(crate) fn apply_claim(
+        &mut self,
+        at: Moment,
+        id: &NodeId,
+        run: Option<Run>,
+        claim: Claim,
+        key_values: &[KeyValueUpdate],
+        word: Word,
+    ) {
         let (members, mut env) = self.members(at);
-        let Some(applied) = members.apply(&mut env, id, claim, key_values) else {
+        let Some(peer) = members.get(id).filter(|peer| !peer.is_other_run(run)) else {
             self.stats.deltas_ignored += 1;
             return;
         };
+        let highest = claim.as_of.max(key_values.last().map_or(0, |last| last.version));
+        if !word.is_proved() && !peer.believes_delta(highest, &env) {
+            self.stats.jumps_refused += 1;
+            return;
+        }
+        // Who may have holes tells of nothing that it has not shown before: else the owner would never hear of a lie.
+        let shown = if claim.complete_to.is_none() { peer.heard_version } else { u64::MAX };
+        let key_values = &key_values[..key_values.partition_point(|update| update.version <= shown)];
+        let Some(applied) = members.apply(&mut env, id, claim, key_values, word) else { return };
         self.stats.deltas_ignored += u64::from(applied.ignored);
         self.stats.resets += u64::from(applied.reset);
         self.stats.key_values_applied += applied.taken;

@@ -144,10 +144,10 @@ mod time;
 pub mod wire;
 
 pub use config::{Config, ExchangeTimeouts, FailureDetectorConfig};
-pub use error::{ConfigError, Rejected};
+pub use error::{ConfigError, ForgetError, Rejected};
 pub use event::{Event, EventKind};
 pub use exchange::{Abort, Deadline, ExchangeId, Next, Outcome, Reply, Transmit, Via};
-pub use id::{Address, NodeId, ParseAddressError};
+pub use id::{Address, NodeId, ParseAddressError, Run};
 pub use identity::{CertificateNames, PeerIdentity};
 pub use limits::{DecodeLimits, Limits, MAX_VERSION};
 pub use node::Node;

@@ -8,9 +8,19 @@ use crate::error::{ConfigError, within};
 /// past what a peer claims.
 pub const MAX_VERSION: u64 = i64::MAX as u64;
 
-/// How far a version or heartbeat may run ahead of what is known. More is an attack or a corruption: at a thousand
-/// changes a second it would take fifty days between two packets.
-pub(crate) const MAX_JUMP: u64 = 1 << 32;
+/// How far what others say of a node may run ahead of what is known of it: its heartbeat and its versions. What is beyond
+/// that the node has to say itself.
+pub(crate) const HEARSAY_STEP: u64 = 1 << 23;
+
+/// ... and how much further for each second since the node was last heard of.
+pub(crate) const HEARSAY_STEP_PER_SEC: u64 = 1 << 22;
+
+/// How far a node moves its own heartbeat in a second to get past what others claim. Half of what is believed when it is
+/// told on, so that those who are a little behind believe the next word of the node itself.
+pub(crate) const OWN_STEP: u64 = HEARSAY_STEP_PER_SEC;
+
+/// How far ahead of its own a version may be that a node moves past: further than any that others believe.
+pub(crate) const FARTHEST_CLAIM: u64 = 4 * HEARSAY_STEP;
 
 /// Bounds on a node's memory, and on what peers may send.
 #[derive(Clone, Debug, PartialEq, Eq)]

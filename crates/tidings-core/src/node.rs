@@ -12,14 +12,14 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::aiocluster::{self, Sender, round};
-use crate::error::{ConfigError, Rejected};
+use crate::error::{ConfigError, ForgetError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Abort, Closed, ExchangeId, Exchanges, Next, Outcome, Patience, Reply, Stage, Transmit, Via};
 use crate::farewell::Farewell;
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, Run};
 use crate::identity::PeerIdentity;
 use crate::knowledge::{Knowledge, Moment};
-use crate::members::Peer;
+use crate::members::{Peer, Proof};
 use crate::rng::Random;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
@@ -44,6 +44,7 @@ pub struct Node {
     seeds: Vec<Address>,
     /// This node's advertised address, and the IP addresses by which it was found to reach itself.
     own_addresses: Vec<Address>,
+    started_at: Instant,
     now: Instant,
     clock: ActiveClock,
     next_round: Instant,
@@ -75,6 +76,7 @@ impl Node {
             transmits: VecDeque::new(),
             seeds,
             own_addresses,
+            started_at: now,
             now,
             clock: ActiveClock::default(),
             next_round: first_round,
@@ -245,7 +247,27 @@ impl Node {
         self.seeds = seeds;
     }
 
+    /// Forgets a node that will not come back, before its grace period is over, and which certificate its name belongs to.
+    /// Each node forgets for itself: call it where the node is still shown.
+    ///
+    /// # Errors
+    /// The node is live, or not known.
+    pub fn forget(&mut self, now: Instant, id: &NodeId) -> Result<(), ForgetError> {
+        let at = self.moment(now);
+        if id == self.id() || self.knowledge.members.is_live(id) {
+            return Err(ForgetError::Live { node: id.clone() });
+        }
+        let (members, mut env) = self.knowledge.members(at);
+        if members.forget_for_good(&mut env, id) { Ok(()) } else { Err(ForgetError::Unknown { node: id.clone() }) }
+    }
+
     // ---- getters ----
+
+    /// Which process this is: a random number of its own, by which two under one id are told apart.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        self.knowledge.run
+    }
 
     /// Who this node is.
     #[must_use]
@@ -324,7 +346,7 @@ impl Node {
     /// The highest heartbeat heard of each other node, for experiments with failure detectors. In the order in which the
     /// nodes were heard of, as long as none is forgotten.
     pub fn heartbeats(&self) -> impl Iterator<Item = (&NodeId, u64)> {
-        self.knowledge.members.iter().map(|(id, peer)| (id, peer.heartbeat))
+        self.knowledge.members.iter().map(|(id, peer)| (id, peer.pulse.heartbeat()))
     }
 
     /// Everything this node knows now. Shares the key-values instead of copying them.
@@ -334,6 +356,9 @@ impl Node {
             id: self.id().clone(),
             liveness: if self.has_left { Liveness::Left } else { Liveness::Live },
             phi: None,
+            since: self.started_at,
+            silent_for: None,
+            run: Some(self.knowledge.run),
             heartbeat: self.knowledge.own.heartbeat,
             state: self.knowledge.own.state().clone(),
         };
@@ -342,7 +367,10 @@ impl Node {
             id: id.clone(),
             liveness: peer.liveness(),
             phi: peer.phi(active, &detector),
-            heartbeat: peer.heartbeat,
+            since: peer.since(),
+            silent_for: Some(peer.silence(now)),
+            run: peer.run(),
+            heartbeat: peer.pulse.heartbeat(),
             state: peer.state.clone(),
         });
         let mut members: Vec<Member> = others.collect();
@@ -421,7 +449,7 @@ impl Node {
                 self.knowledge.stats.exchanges_completed += 1;
                 told
             }
-            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn | Stage::Ack { .. } => {
+            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn { .. } | Stage::Ack { .. } => {
                 self.knowledge.stats.exchanges_failed += 1;
                 None
             }
@@ -478,10 +506,9 @@ impl Node {
         true
     }
 
-    /// The node at this address: the live one, where it has taken the place of another.
+    /// The node at this address: the live one, where there are several.
     fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
-        let peers = self.knowledge.members.at(address).filter(|(_, peer)| !peer.is_superseded());
-        peers.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
+        self.knowledge.members.at(address).min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
     /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be
@@ -507,39 +534,56 @@ impl Node {
         {
             return Err((None, Rejected::WrongName { speaks_as: speaks_as.clone(), held: held.clone() }));
         }
+        let is_certified = sender_of(&message).is_some_and(|speaks_as| peer.proves(speaks_as));
+        if let Some(speaks_as) = sender_of(&message).filter(|_| is_certified)
+            && let Some(belongs_to) = self.name_belongs_to(speaks_as)
+        {
+            return Err((None, Rejected::NameTaken { speaks_as: speaks_as.clone(), belongs_to }));
+        }
 
         if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
             || cluster_id != self.knowledge.cluster_id
         {
             let from = sender_of(&message).cloned();
             self.dialect.tell_other_cluster(&mut self.knowledge, &cluster_id, from);
-            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = matches!((&stage, &message), (Stage::Syn { .. }, Message::Syn { .. }));
             let answer = answer.then(|| self.dialect.bad_cluster(&mut self.knowledge));
             return Err((answer, Rejected::OtherCluster { cluster_id }));
         }
         if sender_of(&message) == Some(self.id()) {
-            self.learn_own_address(&stage);
+            self.hear_own_id(at, &stage, &message, protocol_revision);
             // The side that dialled learns from the answer whom it has reached.
-            let answer = matches!((&stage, &message), (Stage::Syn, Message::Syn { .. }));
+            let answer = matches!((&stage, &message), (Stage::Syn { .. }, Message::Syn { .. }));
             let answer = answer.then(|| self.dialect.introduction(&mut self.knowledge));
             return Err((answer, Rejected::OwnPacket));
         }
 
         let answer = match (stage, &message) {
-            (Stage::Syn, Message::Syn { digest }) => {
+            (Stage::Syn { accepted_at }, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
-                let sender = Sender { id: &from, protocol_revision };
+                let proof = if is_certified { Proof::Certificate } else { Proof::Presence };
+                self.bind_name(&from, is_certified);
+                // It was written before the connection was made.
+                let timeouts = &self.knowledge.config.exchange_timeouts;
+                let (written, transit) = (accepted_at, timeouts.whole.min(timeouts.connect + timeouts.packet));
+                let sender = Sender { id: &from, protocol_revision, proof, written, transit };
                 let answer = self.dialect.answer_syn(&mut self.knowledge, at, digest, subjects, sender);
                 self.exchanges.introduce(via, &from);
-                self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision });
+                self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision, proof, asked_at: at.now });
                 (Some(answer), Next::Read)
             }
-            (Stage::SynAck { to }, Message::SynAck { digest, delta }) => {
+            (Stage::SynAck { to, asked_at }, Message::SynAck { digest, delta }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?;
                 if self.is_wrong_peer(&to, from) {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
-                let sender = Sender { id: from, protocol_revision };
+                let proof = match is_certified {
+                    true => Proof::Certificate,
+                    false if *from.gossip_advertise_addr() == to => Proof::Address,
+                    false => Proof::Presence,
+                };
+                self.bind_name(from, is_certified);
+                let sender = Sender { id: from, protocol_revision, proof, written: asked_at, transit: Duration::ZERO };
                 let (answer, told_version) =
                     self.dialect.answer_syn_ack(&mut self.knowledge, at, &to, (digest, subjects), delta, sender);
                 let told = told_version.map(|version| (from.clone(), version));
@@ -547,8 +591,10 @@ impl Node {
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told });
                 (Some(answer), Next::Close)
             }
-            (Stage::Ack { from, protocol_revision }, Message::Ack { delta }) => {
-                self.dialect.take_ack(&mut self.knowledge, at, delta, Sender { id: &from, protocol_revision });
+            (Stage::Ack { from, protocol_revision, proof, asked_at }, Message::Ack { delta }) => {
+                let transit = Duration::ZERO;
+                let sender = Sender { id: &from, protocol_revision, proof, written: asked_at, transit };
+                self.dialect.take_ack(&mut self.knowledge, at, delta, sender);
                 self.exchanges.wait_for(via, Stage::Close { completed: true, told: None });
                 (None, Next::Close)
             }
@@ -557,6 +603,35 @@ impl Node {
         self.knowledge.stats.packets_received.count(message.kind());
         self.knowledge.stats.entries_skipped += decoded.skipped_entries as u64;
         Ok(answer)
+    }
+
+    /// Whose name it is that a node with a certificate speaks under, where it is not its own.
+    fn name_belongs_to(&self, speaks_as: &NodeId) -> Option<String> {
+        let tls_name = speaks_as.tls_name()?;
+        if self.knowledge.config.names_are_tls_names && speaks_as.name() != tls_name {
+            return Some(String::from(speaks_as.name()));
+        }
+        self.knowledge.members.bound_elsewhere(speaks_as).map(String::from)
+    }
+
+    fn bind_name(&mut self, id: &NodeId, is_certified: bool) {
+        if is_certified {
+            let max = self.knowledge.config.limits.max_nodes;
+            self.knowledge.members.bind(id, max);
+        }
+    }
+
+    /// A packet came from this node's own id: it has dialled itself, or another process goes by its id.
+    fn hear_own_id(&mut self, at: Moment, stage: &Stage, message: &Message, protocol_revision: u32) {
+        let (Message::Syn { digest } | Message::SynAck { digest, .. }) = message else { return };
+        let Some(entry) = digest.entries.first() else { return };
+        if entry.run.is_none_or(|run| run == self.knowledge.run) {
+            return self.learn_own_address(stage);
+        }
+        let (written, transit) = (at.now, Duration::ZERO);
+        let sender = Sender { id: &entry.node_id, protocol_revision, proof: Proof::Presence, written, transit };
+        let (members, mut env) = self.knowledge.members(at);
+        members.hear_of_namesake(&mut env, &entry.report(sender));
     }
 
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
@@ -571,7 +646,7 @@ impl Node {
     /// this one may be the first of them.
     fn learn_own_address(&mut self, stage: &Stage) {
         const MAX_OWN_ADDRESSES: usize = 64;
-        if let Stage::SynAck { to } = stage
+        if let Stage::SynAck { to, .. } = stage
             && to.host().parse::<IpAddr>().is_ok()
             && self.own_addresses.len() < MAX_OWN_ADDRESSES
             && !self.own_addresses.contains(to)
@@ -617,13 +692,13 @@ impl Node {
             Rejected::UnknownExchange => &mut counts.unknown_exchange,
             Rejected::WrongPeer { .. } => &mut counts.wrong_peer,
             Rejected::OwnPacket => &mut counts.own_packet,
-            Rejected::WrongName { .. } => &mut counts.wrong_name,
+            Rejected::WrongName { .. } | Rejected::NameTaken { .. } => &mut counts.wrong_name,
         } += 1;
     }
 }
 
 fn patience(config: &Config, at: Moment) -> Patience<'_> {
-    Patience { active: at.active, timeouts: &config.exchange_timeouts }
+    Patience { now: at.now, active: at.active, timeouts: &config.exchange_timeouts }
 }
 
 fn first_of(digest: &Digest) -> Option<&NodeId> {

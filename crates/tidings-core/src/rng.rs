@@ -3,6 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng};
 
+use crate::id::Run;
+
 /// Draws for the protocol's choices. Nothing here is secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(ChaCha8Rng);
@@ -20,6 +22,12 @@ impl Random {
         let wide = u128::from(self.0.next_u64()) * u128::from(bound);
         // The high half of a product of two u64 fits a u64.
         u64::try_from(wide >> 64).unwrap_or(0)
+    }
+
+    /// The number of a run: one that hardly any other process has.
+    pub(crate) fn run(&mut self) -> Run {
+        let number = 1 + self.below(u64::from(Run::END) - 1);
+        u32::try_from(number).ok().and_then(Run::new).unwrap_or(Run::FIRST)
     }
 
     /// An index into something of `len` elements; 0 where it is empty.

@@ -3,8 +3,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::id::NodeId;
+use core::time::Duration;
+
+use crate::id::{NodeId, Run};
 use crate::state::NodeState;
+use crate::time::Instant;
 
 /// What this node knows at one moment. Later changes do not show in it.
 #[derive(Clone, Debug)]
@@ -39,6 +42,13 @@ pub struct Member {
     pub liveness: Liveness,
     /// The suspicion that it is dead, without unit; `None` for this node itself and before two heartbeats were seen.
     pub phi: Option<f64>,
+    /// Since when it has been what `liveness` says, by this node's clock.
+    pub since: Instant,
+    /// How long it has been silent, by every account there is: at least so long as it really was, and more by the time that
+    /// messages may have been under way. `None` for this node itself.
+    pub silent_for: Option<Duration>,
+    /// Which process it is; `None` where that is not known, as of a Python node.
+    pub run: Option<Run>,
     /// The highest heartbeat heard of it.
     pub heartbeat: u64,
     /// Its key-values.

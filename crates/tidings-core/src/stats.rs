@@ -39,6 +39,10 @@ pub struct Stats {
     pub jumps_refused: u64,
     /// Nodes heard of but not taken in, since `limits.max_nodes` were known.
     pub nodes_refused: u64,
+    /// Nodes heard of but not taken in, since they had ended before.
+    pub departed_ignored: u64,
+    /// Runs heard of under a name that belongs to another certificate.
+    pub names_refused: u64,
     /// News of forgotten nodes that was no proof of life.
     pub forgotten_ignored: u64,
     /// What peers said about this node's own key-values; never taken.

@@ -7,10 +7,10 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::config::Config;
-use crate::dialect::aiocluster::known_id;
+use crate::dialect::aiocluster::{Sender, known_id};
 use crate::event::EventQueue;
-use crate::id::{Address, NodeId};
-use crate::members::{Env, Members};
+use crate::id::{Address, NodeId, Run};
+use crate::members::{Env, Members, Proof};
 use crate::rng::Random;
 use crate::state::KeyValueUpdate;
 use crate::state::ValueStatus;
@@ -60,16 +60,33 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
         last_gc_version: 0,
         max_version: 0,
         complete_version: None,
-        protocol_revision: 1,
+        run: Some(run(1)),
         released_version: None,
+        silence_ms: None,
     }
 }
 
-/// Lets `members` hear one entry, as it does when it reads a digest.
-pub(crate) fn hear(members: &mut Members, env: &mut Env<'_>, entry: &NodeDigest, trusted: bool) {
+/// The run of this number.
+pub(crate) fn run(number: u32) -> Run {
+    Run::new(number).unwrap()
+}
+
+/// Who dialled and says that it is this node, at a time that is given later.
+pub(crate) fn sender(id: &NodeId, protocol_revision: u32) -> Sender<'_> {
+    Sender { id, protocol_revision, proof: Proof::Presence, written: Instant::ZERO, transit: Duration::ZERO }
+}
+
+/// Lets the members hear one entry of a relay, one of ours or not, as they do when they read a digest.
+pub(crate) fn hear(members: &mut Members, env: &mut Env<'_>, entry: &NodeDigest, is_marked: bool) {
+    hear_from(members, env, entry, sender(&id("relay", 1), is_marked.into()));
+}
+
+/// Lets the members hear one entry from this sender, now.
+pub(crate) fn hear_from(members: &mut Members, env: &mut Env<'_>, entry: &NodeDigest, from: Sender<'_>) {
+    let report = entry.report(Sender { written: env.now, ..from });
     match subject(members, &entry.node_id) {
-        Subject::Peer(position) => members.hear_of_peer(env, position, entry.report(trusted)),
-        Subject::Stranger => drop(members.hear_of_stranger(env, entry.report(trusted))),
+        Subject::Peer(position) => members.hear_of_peer(env, position, &report),
+        Subject::Stranger => drop(members.hear_of_stranger(env, &report)),
         Subject::Reader => panic!("an entry about the reader itself"),
     }
 }

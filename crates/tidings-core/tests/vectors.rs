@@ -91,7 +91,7 @@ fn digest_json(digest: &Digest) -> Value {
 }
 
 fn node_digest_json(entry: &NodeDigest) -> Value {
-    assert_eq!((entry.complete_version, entry.protocol_revision, entry.released_version), (None, 0, None));
+    assert_eq!((entry.complete_version, entry.run, entry.released_version, entry.silence_ms), (None, None, None, None));
     fields([
         ("node_id", node_id_json(&entry.node_id)),
         ("heartbeat", json!(entry.heartbeat)),

@@ -97,8 +97,9 @@ pub(crate) fn syn(cluster_id: &str) -> Bytes {
         last_gc_version: 0,
         max_version: 0,
         complete_version: None,
-        protocol_revision: 0,
+        run: None,
         released_version: None,
+        silence_ms: None,
     };
     packet(cluster_id, Message::Syn { digest: Digest { entries: vec![entry], partial: false } })
 }

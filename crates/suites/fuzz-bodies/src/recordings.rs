@@ -140,8 +140,9 @@ fn digest(sender: &str, heartbeat: u64) -> Digest {
         last_gc_version: 0,
         max_version: 2,
         complete_version: None,
-        protocol_revision: 1,
+        run: tidings_core::Run::new(7),
         released_version: None,
+        silence_ms: None,
     };
     let third = if sender == "b" { "c" } else { "b" };
     Digest { entries: [sender, third, "d"].map(entry).to_vec(), partial: false }
@@ -161,6 +162,7 @@ fn delta(owner: &str, version: u64) -> Delta {
         key_values: vec![key_value],
         max_version: Some(version),
         sender_complete_version: Some(version),
+        run: tidings_core::Run::new(7),
     };
     Delta { node_deltas: vec![node_delta] }
 }

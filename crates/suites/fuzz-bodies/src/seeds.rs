@@ -95,8 +95,9 @@ fn unmarked_entry(name: &str) -> NodeDigest {
         last_gc_version: 0,
         max_version: 7,
         complete_version: None,
-        protocol_revision: 0,
+        run: None,
         released_version: None,
+        silence_ms: None,
     }
 }
 
@@ -107,8 +108,9 @@ fn marked_entry(name: &str) -> NodeDigest {
         last_gc_version: 2,
         max_version: 9,
         complete_version: Some(8),
-        protocol_revision: 1,
+        run: tidings_core::Run::new(7),
         released_version: Some(0),
+        silence_ms: None,
     }
 }
 
@@ -128,5 +130,6 @@ fn node_delta(name: &str, versions: &[u64]) -> NodeDelta {
         key_values: versions.iter().zip(statuses.iter().cycle()).map(key_value).collect(),
         max_version: Some(0),
         sender_complete_version: Some(9),
+        run: tidings_core::Run::new(7),
     }
 }

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 
 use super::*;
-use crate::testing::id;
+use crate::testing::{NOW, id};
 
 const A: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
 const B: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -16,7 +16,7 @@ const TIMEOUTS: ExchangeTimeouts = ExchangeTimeouts {
 };
 
 fn at(secs: u64) -> Patience<'static> {
-    Patience { active: Instant::from_secs(secs), timeouts: &TIMEOUTS }
+    Patience { now: Instant::from_secs(secs), active: Instant::from_secs(secs), timeouts: &TIMEOUTS }
 }
 
 fn secs(secs: u64) -> Option<Instant> {
@@ -60,11 +60,14 @@ fn a_stage_is_given_only_to_its_own_role_and_only_once() {
 fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
     let mut exchanges = Exchanges::default();
     let accepted = exchanges.accept(at(0), A, 9, 9).unwrap();
-    assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn)));
+    assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn { .. })));
     let from = id("a", 1);
     exchanges.introduce(Via::Accepted(accepted), &from);
     assert_eq!(exchanges.peer(accepted), Some(&from));
-    exchanges.wait_for(Via::Accepted(accepted), Stage::Ack { from, protocol_revision: 1 });
+    exchanges.wait_for(
+        Via::Accepted(accepted),
+        Stage::Ack { from, protocol_revision: 1, proof: Proof::Presence, asked_at: NOW },
+    );
     let closed = exchanges.close(accepted).unwrap();
     assert_eq!(exchanges.peer(accepted), None);
     assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false }));
@@ -73,7 +76,7 @@ fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
     assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell && closed.to_live));
     assert_eq!((exchanges.dialled(), exchanges.accepted()), (0, 0));
     // Of what is closed nothing is expected, and nothing is kept.
-    exchanges.wait_for(Via::Dialled(dialled), Stage::Syn);
+    exchanges.wait_for(Via::Dialled(dialled), Stage::Syn { accepted_at: NOW });
     assert!(exchanges.take_stage(Via::Dialled(dialled)).is_none() && exchanges.close(dialled).is_none());
 }
 
@@ -121,7 +124,7 @@ fn all_steps_of_an_exchange_have_their_time_together() {
 
     // Also where connecting alone could take longer.
     let hasty = ExchangeTimeouts { whole: Duration::from_secs(1), ..TIMEOUTS };
-    let now = Patience { active: Instant::from_secs(20), timeouts: &hasty };
+    let now = Patience { now: Instant::from_secs(20), active: Instant::from_secs(20), timeouts: &hasty };
     let dialled = exchanges.dial(now, Address::new("h", 1), false, false);
     exchanges.connected(now, dialled);
     assert_eq!(aborted(&mut exchanges, Instant::from_secs(21)), [(dialled, Deadline::Whole)]);

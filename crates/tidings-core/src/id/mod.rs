@@ -9,8 +9,10 @@ use core::hash::{Hash, Hasher};
 
 mod address;
 pub(crate) mod encoded;
+mod run;
 
 pub use address::{Address, ParseAddressError};
+pub use run::Run;
 
 /// One run of one node: its name, which run of it this is, where it is reached, and its certificate's name.
 ///

@@ -1,23 +1,23 @@
 //! The memory of forgotten nodes, so that older news does not bring them back.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 
-use crate::id::NodeId;
-use crate::limits::MAX_JUMP;
-use crate::members::Env;
+use crate::id::{NodeId, Run};
+use crate::limits::HEARSAY_STEP;
+use crate::members::precedence::Word;
+use crate::members::{Env, Report};
 use crate::time::Instant;
 
 /// So many heartbeats in a row, each a proof of nothing by itself, bring a forgotten node back.
 pub(super) const BEATS_TO_RETURN: u32 = 3;
 
-/// The forgotten nodes, for as long as there is room for them.
-///
-/// A node that starts knows nothing of the dead, learns of one from a peer that has not forgotten it yet, and so may
-/// pass it on long after everybody else has forgotten it.
+/// The forgotten nodes, for as long as there is room for them and one of ours or a Python peer might still tell of them.
 #[derive(Clone, Debug, Default)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Forgotten {
     nodes: BTreeMap<NodeId, Memory>,
+    /// The same in the order in which they were forgotten.
+    order: BTreeSet<(Instant, NodeId)>,
 }
 
 /// What is remembered of one forgotten node.
@@ -25,6 +25,7 @@ pub(super) struct Forgotten {
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Memory {
     heartbeat: u64,
+    run: Option<Run>,
     /// When it was forgotten: the oldest give way.
     at: Instant,
     /// When its heartbeat last went up, and how often in a row.
@@ -42,24 +43,56 @@ impl Forgotten {
     }
 
     /// Takes in a node that is forgotten now; the one that was forgotten first gives way where there is no room.
-    pub(super) fn remember(&mut self, env: &Env<'_>, id: NodeId, heartbeat: u64) {
-        if self.nodes.len() >= env.config.limits.max_forgotten_nodes {
-            let oldest = self.nodes.iter().min_by_key(|(_, memory)| memory.at).map(|(oldest, _)| oldest.clone());
-            oldest.and_then(|oldest| self.nodes.remove(&oldest));
+    pub(super) fn remember(&mut self, env: &Env<'_>, id: NodeId, heartbeat: u64, run: Option<Run>) {
+        self.remove(&id);
+        while self.nodes.len() >= env.config.limits.max_forgotten_nodes {
+            let Some((_, oldest)) = self.order.pop_first() else { break };
+            self.nodes.remove(&oldest);
         }
-        self.nodes.insert(id, Memory { heartbeat, at: env.now, beat_at: env.active, beats: 0 });
+        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0 };
+        self.order.insert((memory.at, id.clone()));
+        self.nodes.insert(id, memory);
     }
 
-    /// Takes note of a heartbeat of `id`; true when it is no forgotten node, or has beaten often enough to return.
-    pub(super) fn lets_return(&mut self, env: &mut Env<'_>, id: &NodeId, heartbeat: u64) -> bool {
-        let Some(memory) = self.nodes.get_mut(id) else { return true };
-        let is_back = memory.is_back(env, heartbeat);
+    /// Ends the memory of what nobody can tell of any more: our nodes tell of nothing that ended longer ago than one grace
+    /// period, and behind Python relays it takes two.
+    pub(super) fn expire(&mut self, env: &Env<'_>) {
+        let grace = env.config.failure_detector.dead_node_grace_period;
+        while let Some((at, id)) = self.order.pop_first() {
+            if env.now < at + grace * 2 {
+                self.order.insert((at, id));
+                break;
+            }
+            self.nodes.remove(&id);
+        }
+    }
+
+    /// Takes note of what is said of a node; true when it is no forgotten one, or may return: it is another run, it proves that
+    /// it is there or says so with a later heartbeat, or it has beaten often enough.
+    pub(super) fn lets_return(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
+        let Some(memory) = self.nodes.get_mut(report.id) else { return true };
+        let is_other_run = matches!((memory.run, report.run), (Some(known), Some(told)) if known != told);
+        // What somebody who dials says may be an old packet.
+        let is_later = report.heartbeat > memory.heartbeat;
+        let says_so = report.word.is_proved() || (matches!(report.word, Word::Own(_)) && is_later);
+        let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);
         env.stats.forgotten_ignored += u64::from(!is_back);
         is_back
     }
 
     pub(super) fn remove(&mut self, id: &NodeId) {
-        self.nodes.remove(id);
+        if let Some(memory) = self.nodes.remove(id) {
+            self.order.remove(&(memory.at, id.clone()));
+        }
+    }
+
+    /// What `invariants` holds against the memory.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        let is_ordered = |(id, memory): (&NodeId, &Memory)| self.order.contains(&(memory.at, id.clone()));
+        if self.order.len() != self.nodes.len() || !self.nodes.iter().all(is_ordered) {
+            return Err("the forgotten nodes in order are not those that are remembered");
+        }
+        Ok(())
     }
 
     /// The highest of all numbers that are counted up from here.
@@ -76,7 +109,7 @@ impl Memory {
         if heartbeat <= self.heartbeat {
             return false;
         }
-        if heartbeat - self.heartbeat > MAX_JUMP {
+        if heartbeat - self.heartbeat > HEARSAY_STEP {
             env.stats.jumps_refused += 1;
             return false;
         }

@@ -1,24 +1,30 @@
-//! Another node as it is known here: its heartbeats, its key-values, and what was told of it.
+//! Another node as it is known here: its signs of life, its key-values, and what was told of it.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::time::Duration;
 
 use crate::config::Config;
+use crate::id::{NodeId, Run};
+use crate::members::challenger::{Challenger, valid_proof};
+use crate::members::precedence::{Proof, Standing, Word};
+use crate::members::pulse::Pulse;
 use crate::members::{Env, Report};
 use crate::reconcile::Known;
 use crate::snapshot::Liveness;
 use crate::state::{LEFT_KEY, NodeState};
-use crate::suspicion::{Detector, HeartbeatWindow};
+use crate::suspicion::Detector;
 use crate::time::Instant;
 
-/// Another node as it is known here.
+/// Another node as it is known here: the run that holds its name.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Peer {
-    pub(crate) heartbeat: u64,
+    /// Which process it is; `None`: it is not known to be one of ours.
+    run: Option<Run>,
+    pub(crate) pulse: Pulse,
     /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
     pub(crate) heard_version: u64,
-    /// 0: not known to be one of us.
-    pub(crate) protocol_revision: u32,
     /// The version up to which its key-values may go to unmarked peers.
     pub(crate) released_version: Option<u64>,
     pub(crate) state: Arc<NodeState>,
@@ -26,52 +32,108 @@ pub(crate) struct Peer {
     /// from memory.
     pub(crate) complete_version: u64,
     pub(crate) last_gc_version: u64,
-    /// What it last said itself: when, and the version it held of this node.
-    pub(crate) direct_word: Option<(Instant, u64)>,
-    pub(crate) first_heard: Instant,
-    pub(super) window: HeartbeatWindow,
+    /// What it holds of this node, as it last said itself.
+    pub(crate) holding: Option<Holding>,
+    /// Another run that lays claim to its name.
+    pub(crate) challenger: Option<Box<Challenger>>,
+    /// The run that held the name before.
+    pub(super) former: Option<Former>,
     pub(super) liveness: Liveness,
+    /// Since when it has been what it is.
+    pub(super) since: Instant,
+    /// What it last proved that it runs by, and when (in active time).
+    pub(super) proof: Option<(Proof, Instant)>,
+    /// It has said itself, and proved, which process it is. What others say of that counts no more.
+    run_is_proved: bool,
+    /// More was said of it than hearsay is believed: it has to be asked.
+    pub(super) is_doubted: bool,
     /// It says in its key-values that it left.
     pub(super) has_left: bool,
-    /// It is a run of the node that knows it.
-    pub(super) is_own_namesake: bool,
-    /// Since when it has not been live.
-    pub(super) since: Instant,
+    /// ... and has said so itself.
+    pub(super) left_by_own_word: bool,
     /// The user was told that it joined.
     pub(super) announced: bool,
     /// The user was told of its key-values, if not of the node itself.
     pub(super) keys_told: bool,
-    /// Since when another node of the same name has counted instead (in active time).
-    pub(super) superseded_at: Option<Instant>,
+    /// The user was told that another certificate was shown under its name.
+    pub(super) refusal_told: bool,
+}
+
+/// What a peer holds of the node that knows it.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Holding {
+    /// The version that it holds.
+    pub(crate) version: u64,
+    /// When it last said so (in active time).
+    pub(crate) said_at: Instant,
+    /// Since when it has lacked something and not taken any of it.
+    pub(crate) behind_since: Option<Instant>,
+}
+
+/// A run that was replaced by the one that holds its name.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Former {
+    pub(super) id: NodeId,
+    pub(super) run: Option<Run>,
+    pub(super) heartbeat: u64,
     pub(super) conflict_told: bool,
 }
 
 impl Peer {
-    pub(super) fn new(env: &Env<'_>, report: Report<'_>, is_own_namesake: bool) -> Peer {
+    pub(super) fn new(env: &Env<'_>, report: &Report<'_>) -> Peer {
+        Peer::with_pulse(env, Pulse::new(env, report), report.run)
+    }
+
+    fn with_pulse(env: &Env<'_>, pulse: Pulse, run: Option<Run>) -> Peer {
         Peer {
-            heartbeat: report.heartbeat,
+            run,
+            pulse,
             heard_version: 0,
-            protocol_revision: 0,
             released_version: None,
             state: Arc::default(),
             complete_version: 0,
             last_gc_version: 0,
-            direct_word: None,
-            first_heard: env.active,
-            window: HeartbeatWindow::default(),
+            holding: None,
+            challenger: None,
+            former: None,
             liveness: Liveness::Dead,
-            has_left: false,
-            is_own_namesake,
             since: env.now,
+            proof: None,
+            run_is_proved: false,
+            is_doubted: false,
+            has_left: false,
+            left_by_own_word: false,
             announced: false,
             keys_told: false,
-            superseded_at: None,
-            conflict_told: false,
+            refusal_told: false,
+        }
+    }
+
+    /// The challenger as the name's holder, in the place of `old`, whose id was `old_id`.
+    pub(super) fn succeeding(env: &Env<'_>, challenger: Challenger, old_id: &NodeId, old: &Peer) -> Peer {
+        let former = Former {
+            id: old_id.clone(),
+            run: old.run,
+            heartbeat: old.pulse.heartbeat(),
+            conflict_told: challenger.conflict_told,
+        };
+        Peer {
+            heard_version: challenger.heard_version,
+            proof: challenger.proof,
+            former: Some(former),
+            ..Peer::with_pulse(env, challenger.pulse, challenger.run)
         }
     }
 
     pub(crate) fn liveness(&self) -> Liveness {
         self.liveness
+    }
+
+    /// Since when it has been live, dead or left.
+    pub(crate) fn since(&self) -> Instant {
+        self.since
     }
 
     /// Changes what is known of its key-values. The only way to do so: it keeps what stands here of them.
@@ -80,6 +142,7 @@ impl Peer {
         self.complete_version = self.state.max_version();
         self.last_gc_version = self.state.last_gc_version();
         self.has_left = self.state.get(LEFT_KEY).is_some();
+        self.left_by_own_word &= self.has_left;
         result
     }
 
@@ -90,34 +153,87 @@ impl Peer {
 
     /// Whether it was heard of but has not been live yet.
     pub(crate) fn is_unproven(&self) -> bool {
-        self.liveness == Liveness::Dead && !self.announced && !self.is_superseded()
+        self.liveness == Liveness::Dead && !self.announced
     }
 
-    pub(crate) fn is_superseded(&self) -> bool {
-        self.superseded_at.is_some()
+    /// Whether it says, or others say of it, that it leaves.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.has_left
+    }
+
+    /// Whether this is about another process than the one that is known here. A Python relay tells of ids alone.
+    pub(crate) fn is_other_run(&self, run: Option<Run>) -> bool {
+        matches!((self.run, run), (Some(known), Some(told)) if known != told)
+    }
+
+    /// Takes note of who it is, from what it or another node says of it.
+    pub(super) fn hear_who_it_is(&mut self, env: &Env<'_>, report: &Report<'_>) {
+        if let Word::Own(proof) = report.word {
+            if valid_proof(self.proof, env).is_none_or(|old| proof >= old) {
+                self.proof = Some((proof, env.active));
+            }
+            self.is_doubted &= !report.word.is_proved();
+        }
+        let is_own_word = matches!(report.word, Word::Own(_));
+        self.run_is_proved |= report.word.is_proved();
+        if report.word.is_proved() || (is_own_word && !self.run_is_proved) {
+            self.run = report.run;
+        } else if !self.run_is_proved {
+            self.run = self.run.or(report.run);
+        }
+    }
+
+    /// Turns it into a Python peer.
+    #[cfg(test)]
+    pub(crate) fn be_python(&mut self) {
+        self.run = None;
+    }
+
+    pub(crate) fn run(&self) -> Option<Run> {
+        self.run
+    }
+
+    /// Whether it is known to be one of ours; a Python peer is not.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.run.is_some()
+    }
+
+    /// It says itself what it holds of this node, which is at `own_version`.
+    pub(crate) fn shows_holding(&mut self, active: Instant, version: u64, own_version: u64) {
+        let unmoved = self.holding.filter(|before| before.version >= version);
+        let since = unmoved.and_then(|before| before.behind_since).unwrap_or(active);
+        let behind_since = (version < own_version).then_some(since);
+        self.holding = Some(Holding { version, said_at: active, behind_since });
+    }
+
+    pub(super) fn standing<'a>(&self, id: &'a NodeId, env: &Env<'_>) -> Standing<'a> {
+        // A new holder is given the time to be heard of.
+        let beats =
+            self.pulse.is_alive(env) || (!self.announced && !self.pulse.is_silent(env) && self.former.is_some());
+        let has_gone = self.liveness == Liveness::Left;
+        Standing { id, run: self.run, beats: beats && !has_gone, proof: valid_proof(self.proof, env) }
+    }
+
+    /// Whether nobody is to be told of this node any more: it has been silent for half its grace period.
+    pub(crate) fn is_scheduled_for_deletion(&self, now: Instant, config: &Config) -> bool {
+        let grace = config.failure_detector.dead_node_grace_period;
+        self.liveness != Liveness::Live && self.pulse.silence(now) >= grace / 2
+    }
+
+    /// Whether it is remembered no longer: it has been silent for all its grace period, or was never seen beating and
+    /// still is not.
+    pub(super) fn is_over(&self, env: &Env<'_>) -> bool {
+        let grace = env.config.failure_detector.dead_node_grace_period;
+        let is_gone = if self.is_unproven() { self.pulse.is_spent(env) } else { self.pulse.silence(env.now) >= grace };
+        self.liveness != Liveness::Live && is_gone
+    }
+
+    /// How long it has been silent, if it is told of at all: at least so long as it really was.
+    pub(crate) fn silence(&self, now: Instant) -> Duration {
+        self.pulse.silence(now)
     }
 
     pub(crate) fn phi(&self, active: Instant, detector: &Detector) -> Option<f64> {
-        self.window.phi(active, detector)
-    }
-
-    pub(super) fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.detector)
-    }
-
-    /// Whether nobody is to be told of this node any more: it has been gone for half its grace period.
-    pub(crate) fn is_scheduled_for_deletion(&self, now: Instant, config: &Config) -> bool {
-        self.liveness != Liveness::Live && now >= self.since + config.failure_detector.dead_node_grace_period / 2
-    }
-
-    /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in
-    /// through slow relays for a while, and prove nothing.
-    pub(super) fn has_beaten_on_since(&self, at: Instant, env: &Env<'_>) -> bool {
-        self.is_alive(env) && self.window.has_beaten_long_after(at, &env.detector)
-    }
-
-    /// Whether it has had time to beat, and does not.
-    pub(super) fn is_silent(&self, env: &Env<'_>) -> bool {
-        !self.is_alive(env) && env.detector.is_long_after(self.first_heard, env.active)
+        self.pulse.phi(active, detector)
     }
 }

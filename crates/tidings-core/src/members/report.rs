@@ -1,13 +1,27 @@
 //! What is said of a node's progress, in no dialect.
 
-use crate::id::NodeId;
+use core::time::Duration;
 
-/// What a sender says of one node: of its heartbeat and of its versions, without any key-value. A dialect makes one of
+use crate::id::{NodeId, Run};
+use crate::members::precedence::Word;
+use crate::time::Instant;
+
+/// What a sender says of one node: of its signs of life and of its versions, without any key-value. A dialect makes one of
 /// whatever carries that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report<'a> {
     /// The node that this is about.
     pub(crate) id: &'a NodeId,
+    /// Which process it is; `None` where that is not known, as of a Python node.
+    pub(crate) run: Option<Run>,
+    /// Whose word it is.
+    pub(crate) word: Word,
+    /// The message was written at this instant or later.
+    pub(crate) written: Instant,
+    /// How long it had been silent by then, at most; `None` where nobody says.
+    pub(crate) silence: Option<Duration>,
+    /// How much of `silence` was not said but is allowed for.
+    pub(crate) allowance: Duration,
     /// The highest heartbeat heard of it.
     pub(crate) heartbeat: u64,
     /// The highest version heard of.
@@ -16,10 +30,6 @@ pub(crate) struct Report<'a> {
     pub(crate) complete_version: u64,
     /// Tombstones at or below this version are gone from the sender's copy.
     pub(crate) last_gc_version: u64,
-    /// The protocol revision that the node is known to speak; 0 where that is not known.
-    pub(crate) protocol_revision: u32,
     /// The version up to which its key-values may go to unmarked peers; `None` where no bound is known.
     pub(crate) released_version: Option<u64>,
-    /// It is the word of one of us, or of the node itself.
-    pub(crate) trusted: bool,
 }

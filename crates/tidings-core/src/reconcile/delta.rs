@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::id::NodeId;
+use crate::id::{NodeId, Run};
 use crate::state::KeyValueUpdate;
 
 /// News of several nodes for one peer.
@@ -28,4 +28,6 @@ pub struct NodeDelta {
     pub max_version: Option<u64>,
     /// The version up to which the sender's own copy has no holes; `None` from an unmarked peer.
     pub sender_complete_version: Option<u64>,
+    /// Which process of the owner wrote them; `None` where that is not known.
+    pub run: Option<Run>,
 }

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::id::NodeId;
+use crate::id::{NodeId, Run};
 use crate::reconcile::NodeDelta;
 use crate::state::{KeyValueUpdate, NodeState};
 
@@ -19,6 +19,8 @@ pub(crate) struct Known {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct News<'a> {
     pub(crate) node_id: &'a NodeId,
+    /// Which process of the node wrote them.
+    pub(crate) run: Option<Run>,
     pub(crate) state: &'a NodeState,
     /// The peer holds everything up to here; 0 where it must start again.
     pub(crate) from: u64,
@@ -32,7 +34,12 @@ pub(crate) struct News<'a> {
 ///
 /// It has to start again where it has not seen all tombstones that were collected here. A copy that is itself older
 /// than the tombstones the peer has collected has nothing to tell.
-pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Option<Known>) -> Option<News<'a>> {
+pub(crate) fn news_of<'a>(
+    node_id: &'a NodeId,
+    run: Option<Run>,
+    state: &'a NodeState,
+    known: Option<Known>,
+) -> Option<News<'a>> {
     let Known { complete_version: version, last_gc_version: last_gc } = known.unwrap_or_default();
     if state.as_of() < last_gc {
         return None;
@@ -42,7 +49,7 @@ pub(crate) fn news_of<'a>(node_id: &'a NodeId, state: &'a NodeState, known: Opti
         return None;
     }
     let from = if is_reset { 0 } else { version };
-    Some(News { node_id, state, from, up_to: state.max_version(), last_gc: state.last_gc_version() })
+    Some(News { node_id, run, state, from, up_to: state.max_version(), last_gc: state.last_gc_version() })
 }
 
 impl News<'_> {
@@ -68,6 +75,7 @@ impl News<'_> {
             key_values: Vec::new(),
             max_version: Some(self.up_to),
             sender_complete_version: Some(self.state.knows_deletions_to()),
+            run: self.run,
         }
     }
 }

@@ -338,6 +338,16 @@ impl NodeState {
         self.reversion(floor);
     }
 
+    /// The owner has said itself that it never had anything above `version`: drops that, and starts again. What is left
+    /// stays readable until the owner's key-values have come once more.
+    pub(crate) fn distrust(&mut self, now: Instant, version: u64, changes: &mut Vec<KeyChange>) {
+        let invented: Vec<Arc<str>> = self.news(version, u64::MAX).map(|(key, _)| key.clone()).collect();
+        for key in invented {
+            self.remove_with_change(now, &key, changes);
+        }
+        (self.max_version, self.last_gc_version, self.prefix_as_of, self.known_to) = (0, 0, 0, 0);
+    }
+
     fn has_room_for(&self, update: &KeyValueUpdate, limits: &Limits) -> bool {
         // A farewell is heard also from a node that is full.
         if &*update.key == LEFT_KEY {

@@ -44,6 +44,14 @@ impl Detector {
         }
     }
 
+    pub(crate) fn max_interval(&self) -> Duration {
+        self.max_interval
+    }
+
+    pub(crate) fn phi_threshold(&self) -> f64 {
+        self.phi_threshold
+    }
+
     /// Whether `now` is longer after `at` than a node that lives goes without a heartbeat.
     pub(crate) fn is_long_after(&self, at: Instant, now: Instant) -> bool {
         now > at + self.max_interval
@@ -71,6 +79,11 @@ impl HeartbeatWindow {
             }
         }
         self.last_heartbeat = Some(now);
+    }
+
+    /// When the last heartbeat was.
+    pub(crate) fn last_heartbeat(&self) -> Option<Instant> {
+        self.last_heartbeat
     }
 
     /// Whether it has beaten for long after `at`.
@@ -120,9 +133,14 @@ impl HeartbeatWindow {
     /// From when on phi is above the threshold, if nothing more is heard; `None` while phi is unknown.
     #[must_use]
     pub fn suspect_at(&self, detector: &Detector) -> Option<Instant> {
+        self.exceeds_at(detector.phi_threshold, detector)
+    }
+
+    /// From when on phi is above `phi`, if nothing more is heard; `None` while phi is unknown.
+    pub(crate) fn exceeds_at(&self, phi: f64, detector: &Detector) -> Option<Instant> {
         // Beyond what rounding could take away.
         const ABOVE: Duration = Duration::from_micros(1);
-        let silence = detector.phi_threshold * self.unit_secs(detector)?;
+        let silence = phi * self.unit_secs(detector)?;
         let silence = Duration::try_from_secs_f64(silence).unwrap_or(Duration::MAX);
         Some(self.last_heartbeat? + silence + ABOVE)
     }

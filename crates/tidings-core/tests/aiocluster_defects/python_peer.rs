@@ -192,8 +192,9 @@ impl PythonPeer {
             last_gc_version: replica.last_gc_version,
             max_version: replica.max_version,
             complete_version: None,
-            protocol_revision: 0,
+            run: None,
             released_version: None,
+            silence_ms: None,
         };
         Digest { entries: self.own_first().map(entry).collect(), partial: false }
     }
@@ -240,6 +241,7 @@ impl PythonPeer {
                     key_values: news,
                     max_version: Some(replica.max_version),
                     sender_complete_version: None,
+                    run: None,
                 });
             }
         }

@@ -45,6 +45,7 @@ impl Replay {
             EventKind::NodeLeft { node } => must_be(self.live.remove(node), node, "left, which was not live"),
             EventKind::NodeDied { node } => must_be(self.live.remove(node), node, "died, which was not live"),
             EventKind::NodeRestarted { old, .. } => {
+                self.nodes.remove(old);
                 must_be(self.live.remove(old), old, "restarted, which was not live")
             }
             EventKind::NodeForgotten { node } => {

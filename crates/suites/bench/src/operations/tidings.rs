@@ -45,8 +45,9 @@ fn entry(index: usize, heartbeat: u64, max_version: u64) -> NodeDigest {
         last_gc_version: 0,
         max_version,
         complete_version: None,
-        protocol_revision: PROTOCOL_REVISION,
+        run: tidings_core::Run::new(7),
         released_version: None,
+        silence_ms: None,
     }
 }
 
@@ -120,6 +121,7 @@ impl Observer {
             key_values: updates(index),
             max_version: Some(KEYS as u64),
             sender_complete_version: Some(KEYS as u64),
+            run: tidings_core::Run::new(7),
         };
         let exchange = self.accept()?;
         self.take(exchange, &self.syn())?;

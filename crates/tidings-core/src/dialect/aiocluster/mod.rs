@@ -20,6 +20,7 @@ use crate::members::Peer;
 use crate::reconcile::{Delta, News, NodeDelta, Packed, news_of, pack};
 use crate::snapshot::Liveness;
 use crate::state::ValueStatus;
+use crate::time::Instant;
 use crate::wire::aiocluster::size::{self, MessageLen, Sizes};
 use crate::wire::aiocluster::{Digest, EncodedDigest, NodeDigest, Outgoing, Subjects, encode_outgoing};
 
@@ -45,6 +46,10 @@ pub(crate) struct Aiocluster {
     other_clusters: BTreeSet<Arc<str>>,
     digest_truncation_told: bool,
     refused: Option<u64>,
+    /// When the own heartbeat was last moved past a claim.
+    stepped_at: Option<Instant>,
+    /// When all own key-values were last published anew, because of a claim.
+    published_at: Option<Instant>,
 }
 
 impl Aiocluster {
@@ -105,7 +110,7 @@ impl Aiocluster {
         self.hear(knowledge, at, digest, &mut subjects, sender);
         apply(knowledge, at, delta, sender);
         if let Some((owner, claim)) = unmarked::claim_of_silence(dialled, digest, delta, sender) {
-            knowledge.apply_claim(at, owner, claim, &[]);
+            knowledge.apply_claim(at, owner, None, claim, &[], sender.word_about(owner));
         }
         let room = room(knowledge, MessageLen::Ack { delta: 0 });
         let Packed { delta, .. } = self.delta(knowledge, at, digest, &subjects, sender, room);
@@ -169,28 +174,38 @@ impl Aiocluster {
         reader: Sender<'_>,
         room: usize,
     ) -> Packed {
-        let Knowledge { config, own, members, random, stats, .. } = knowledge;
+        let Knowledge { config, run, own, members, random, stats, .. } = knowledge;
         // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
         // about.
-        let known_of_own = subjects.entry_of_reader(digest).map(NodeDigest::known);
+        let of_own = subjects.entry_of_reader(digest);
+        // It knows another process under this node's id, and takes nothing of this one before it knows better.
+        let knows_other = of_own.is_some_and(|entry| entry.run.is_some_and(|known| known != *run));
+        let known_of_own = of_own.map(NodeDigest::known);
         let released_by = |peer: &Peer| peer.released_version.filter(|_| peer.liveness() == Liveness::Live);
         let is_told_of = |peer: &Peer| !peer.is_scheduled_for_deletion(at.now, config);
+        // Of another run than the one that is known here the reader can take nothing, and shows nothing that matters.
+        let is_same =
+            |id: &NodeId, peer: &Peer, entry: &NodeDigest| entry.node_id == *id && !peer.is_other_run(entry.run);
         let bound = |news, known, released: Option<u64>, is_owner| {
             if reader.is_marked() { Some(news) } else { unmarked::bound_news(news, known, released, is_owner) }
         };
         let mut news: Vec<News<'_>> = Vec::new();
-        if !digest.partial || known_of_own.is_some() {
-            let own = news_of(&config.node_id, own.state(), known_of_own);
+        if (!digest.partial || known_of_own.is_some()) && !knows_other {
+            let own = news_of(&config.node_id, Some(*run), own.state(), known_of_own);
             news.extend(own.and_then(|own| bound(own, known_of_own, self.released, true)));
         }
         for (position, (id, peer)) in members.iter().enumerate() {
-            let known = subjects.entry_of_peer(digest, position).map(NodeDigest::known);
+            let entry = subjects.entry_of_peer(digest, position);
+            if entry.is_some_and(|entry| !is_same(id, peer, entry)) {
+                continue;
+            }
+            let known = entry.map(NodeDigest::known);
             let may_lack_some = known.map_or(!digest.partial, |known| !peer.has_nothing_above(known));
             if !may_lack_some || !is_told_of(peer) {
                 continue;
             }
             // Its own news the reader knows best.
-            if let Some(of_peer) = news_of(id, &peer.state, known).filter(|_| id != reader.id) {
+            if let Some(of_peer) = news_of(id, peer.run(), &peer.state, known).filter(|_| id != reader.id) {
                 news.extend(bound(of_peer, known, released_by(peer), false));
             }
         }
@@ -207,8 +222,9 @@ fn apply(knowledge: &mut Knowledge, at: Moment, delta: &Delta, sender: Sender<'_
             knowledge.stats.own_deltas_rejected += 1;
             continue;
         }
+        let (id, run) = (&node_delta.node_id, node_delta.run);
         let claim = unmarked::claim_of(node_delta, sender);
-        knowledge.apply_claim(at, &node_delta.node_id, claim, &node_delta.key_values);
+        knowledge.apply_claim(at, id, run, claim, &node_delta.key_values, sender.word_about(id));
     }
 }
 
@@ -238,6 +254,7 @@ pub(crate) fn packet_len_with(knowledge: &Knowledge, key: &str, value: &str) -> 
         key_values: Vec::new(),
         max_version: Some(max),
         sender_complete_version: Some(max),
+        run: Some(knowledge.run),
     };
     let key_value = size::key_value_len(key, value, max, ValueStatus::DeleteAfterTtl);
     let delta = size::node_delta_len(size::node_delta_header_len(&header), key_value);

@@ -8,9 +8,15 @@ use crate::members::Members;
 use crate::rng::Random;
 use crate::snapshot::Liveness;
 
+/// How many nodes of a cluster ask in one round who lays claim to a name, or of whom others say what cannot be believed.
+const ASKED_BY: usize = 10;
+
+/// How many such nodes one round asks.
+const MOST_IN_QUESTION: usize = 2;
+
 /// The addresses one round dials: `gossip_count` random live nodes (any known ones while none is live), now and then a
-/// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. No address comes twice,
-/// and never one of `own_addresses`.
+/// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. Beside these, who is to
+/// be asked itself. No address comes twice, and never one of `own_addresses`.
 pub(crate) fn targets(
     members: &Members,
     seeds: &[Address],
@@ -19,7 +25,7 @@ pub(crate) fn targets(
     random: &mut Random,
 ) -> Vec<Address> {
     let addresses_of = |liveness| {
-        let mut addresses = members.addresses_of(|peer| !peer.is_superseded() && peer.liveness() == liveness);
+        let mut addresses = members.addresses_of(|peer| peer.liveness() == liveness && !peer.is_leaving());
         for own in own_addresses {
             if let Ok(place) = addresses.binary_search(&own) {
                 addresses.remove(place);
@@ -42,6 +48,11 @@ pub(crate) fn targets(
     if may_seed && !seeds.is_empty() && (live.is_empty() || random.chance(seeds.len(), live.len() + dead.len())) {
         targets.push(seeds[random.index(seeds.len())]);
     }
+    // A few of them at a time, so that a node that starts anew in a large cluster is not asked by everybody at once.
+    let mut in_question: Vec<&Address> = members.in_question().filter(|to| !own_addresses.contains(to)).collect();
+    random.choose(&mut in_question, MOST_IN_QUESTION);
+    in_question.truncate(MOST_IN_QUESTION);
+    targets.extend(in_question.into_iter().filter(|_| random.chance(ASKED_BY, live.len() + 1)));
     let mut seen = Vec::with_capacity(targets.len());
     targets.retain(|target| {
         let is_new = !seen.contains(target);

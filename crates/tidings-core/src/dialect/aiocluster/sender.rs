@@ -1,6 +1,10 @@
 //! Whose word a packet is, and how far it counts.
 
+use core::time::Duration;
+
 use crate::id::NodeId;
+use crate::members::{Proof, Word};
+use crate::time::Instant;
 
 /// The revision of our rules, in every packet of ours. A packet without one comes from an unmarked peer.
 pub(crate) const PROTOCOL_REVISION: u32 = 1;
@@ -10,6 +14,12 @@ pub(crate) const PROTOCOL_REVISION: u32 = 1;
 pub(crate) struct Sender<'a> {
     pub(crate) id: &'a NodeId,
     pub(crate) protocol_revision: u32,
+    /// What speaks for it being that node.
+    pub(crate) proof: Proof,
+    /// When its packet was written: not sooner than at this instant, but for `transit`.
+    pub(crate) written: Instant,
+    /// How long before `written` it may have been.
+    pub(crate) transit: Duration,
 }
 
 impl Sender<'_> {
@@ -17,8 +27,12 @@ impl Sender<'_> {
         self.protocol_revision > 0
     }
 
-    /// Whether its word about `node` counts in full: it is one of us, or speaks about itself.
-    pub(crate) fn is_trusted_about(&self, node: &NodeId) -> bool {
-        self.is_marked() || self.id == node
+    /// Whose word about `node` it is.
+    pub(crate) fn word_about(&self, node: &NodeId) -> Word {
+        match (self.id == node, self.is_marked()) {
+            (true, _) => Word::Own(self.proof),
+            (false, true) => Word::Relay,
+            (false, false) => Word::UnmarkedRelay,
+        }
     }
 }

@@ -9,11 +9,12 @@ use super::refute::MOST_UNHEARD_VERSIONS;
 use super::*;
 use crate::DecodeLimits;
 use crate::config::Config;
-use crate::limits::MAX_JUMP;
+use crate::limits::{FARTHEST_CLAIM, HEARSAY_STEP, HEARSAY_STEP_PER_SEC, OWN_STEP};
+use crate::members::{Proof, Word};
 use crate::reconcile::Known;
 use crate::reconcile::NodeDelta;
 use crate::state::{Claim, KeyValueUpdate, LEFT_KEY, Lifetime};
-use crate::testing::{config, entry, fading, id, random, set, subjects};
+use crate::testing::{config, entry, fading, id, random, run, sender, set, subjects};
 use crate::time::Instant;
 use crate::wire::aiocluster::{self as wire, Message};
 
@@ -68,6 +69,8 @@ impl Gossip {
 
 fn gossip(config: Config) -> Gossip {
     let mut gossip = Gossip { knowledge: Knowledge::new(config, random(1)), dialect: Aiocluster::default() };
+    // That of the entries that tests make of it.
+    gossip.knowledge.run = run(1);
     gossip.own.heartbeat = 1;
     gossip
 }
@@ -81,20 +84,22 @@ fn own_set(gossip: &mut Gossip, key: &str, value: &str) {
 }
 
 fn ours(id: &NodeId) -> Sender<'_> {
-    Sender { id, protocol_revision: PROTOCOL_REVISION }
+    sender(id, PROTOCOL_REVISION)
 }
 
 fn python(id: &NodeId) -> Sender<'_> {
-    Sender { id, protocol_revision: 0 }
+    sender(id, 0)
 }
 
 fn hear(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) {
     let mut subjects = subjects(&gossip.members, digest);
+    let sender = Sender { written: at.now, ..sender };
     gossip.dialect.hear(&mut gossip.knowledge, at, digest, &mut subjects, sender);
 }
 
 fn answer_syn(gossip: &mut Gossip, at: Moment, digest: &Digest, sender: Sender<'_>) -> Bytes {
     let subjects = subjects(&gossip.members, digest);
+    let sender = Sender { written: at.now, ..sender };
     gossip.dialect.answer_syn(&mut gossip.knowledge, at, digest, subjects, sender)
 }
 
@@ -107,6 +112,8 @@ fn answer_syn_ack(
     sender: Sender<'_>,
 ) -> (Bytes, Option<u64>) {
     let subjects = subjects(&gossip.members, digest);
+    let proof = if sender.id.gossip_advertise_addr() == dialled { Proof::Address } else { Proof::Presence };
+    let sender = Sender { proof, written: at.now, ..sender };
     gossip.dialect.answer_syn_ack(&mut gossip.knowledge, at, dialled, (digest, subjects), delta, sender)
 }
 
@@ -129,7 +136,7 @@ fn read(packet: &[u8]) -> Message {
 #[track_caller]
 fn exchange_as(revision: u32, now: u64, a: &mut Gossip, b: &mut Gossip) {
     let (a_id, b_id) = (a.config.node_id.clone(), b.config.node_id.clone());
-    let sender = |id| Sender { id, protocol_revision: revision };
+    let sender = |id| sender(id, revision);
     a.own.heartbeat += 1;
     b.own.heartbeat += 1;
     let syn = a.syn(at(now), b_id.gossip_advertise_addr());
@@ -178,9 +185,15 @@ fn events(gossip: &mut Gossip) -> Vec<String> {
 fn whole(node_id: &NodeId, key_values: Vec<KeyValueUpdate>) -> Delta {
     let max_version = key_values.last().map(|last| last.version);
     let (node_id, from_version_excluded, last_gc_version) = (node_id.clone(), 0, 0);
-    let sender_complete_version = None;
-    let node_delta =
-        NodeDelta { node_id, from_version_excluded, last_gc_version, key_values, max_version, sender_complete_version };
+    let node_delta = NodeDelta {
+        node_id,
+        from_version_excluded,
+        last_gc_version,
+        key_values,
+        max_version,
+        sender_complete_version: None,
+        run: None,
+    };
     Delta { node_deltas: vec![node_delta] }
 }
 
@@ -218,7 +231,7 @@ fn a_copy_in_the_midst_of_a_reset_starts_a_peer_of_a_higher_version_again() {
         ours(&asker),
     );
     let claim = Claim { from: 0, complete_to: Some(3), as_of: 9, last_gc: 7, says_if_cut: true };
-    a.apply_claim(at(1), &owner, claim, &[set("k", "v", 3)]);
+    a.apply_claim(at(1), &owner, None, claim, &[set("k", "v", 3)], Word::Relay);
     let sent = |a: &mut Gossip, max_version, last_gc_version| {
         let known = NodeDigest { max_version, last_gc_version, ..entry(&owner, 1) };
         let (_, delta) = of_synack(answer_syn(a, at(2), &digest_of([entry(&asker, 1), known]), ours(&asker)));
@@ -261,7 +274,10 @@ fn a_node_that_a_partial_digest_leaves_out_is_not_asked_about() {
     let of_a = NodeDigest { max_version: 1, ..entry(&id("a", 1), 1) };
     hear(&mut a, at(2), &digest_of([entry(&asker, 2), of_a]), ours(&asker));
     hear(&mut a, at(3), &partial, ours(&asker));
-    assert_eq!(a.members.get(&asker).unwrap().direct_word, Some((at(2).active, 1)));
+    assert_eq!(
+        a.members.get(&asker).unwrap().holding.map(|held| (held.said_at, held.version)),
+        Some((at(2).active, 1))
+    );
 }
 
 impl Gossip {
@@ -318,10 +334,30 @@ fn a_restart_shows_by_the_heartbeat_where_the_versions_are_no_higher() {
         exchange(1, &mut a, &mut b);
         let mut a = node("a");
         ["k", "x", "y", "z", "m"][..keys_of_the_second_run].iter().for_each(|key| own_set(&mut a, key, "second run"));
-        exchange(2, &mut a, &mut b);
-        exchange(3, &mut a, &mut b);
+        exchange_as(0, 2, &mut a, &mut b);
+        exchange_as(0, 3, &mut a, &mut b);
         assert_eq!(keys(&b, &id("a", 1)), keys(&a, &id("a", 1)));
         assert_eq!(a.stats.republished, 1);
+    }
+}
+
+#[test]
+fn a_restart_shows_by_the_run_whatever_the_numbers_are() {
+    for keys_of_the_second_run in [1, 3, 5] {
+        let (mut a, mut b) = (node("a"), node("b"));
+        ["k", "l", "m"].iter().for_each(|key| own_set(&mut a, key, "first run"));
+        a.own.heartbeat = 500;
+        exchange(1, &mut a, &mut b);
+        let mut a = node("a");
+        a.knowledge.run = run(2);
+        ["k", "x", "y", "z", "m"][..keys_of_the_second_run].iter().for_each(|key| own_set(&mut a, key, "second run"));
+        // It dials, and may be anybody; then it is dialled.
+        exchange(2, &mut a, &mut b);
+        assert_eq!(keys(&b, &id("a", 1)), "k=first run l=first run m=first run");
+        exchange(3, &mut b, &mut a);
+        exchange(4, &mut b, &mut a);
+        assert_eq!(keys(&b, &id("a", 1)), keys(&a, &id("a", 1)));
+        assert_eq!(a.stats.republished, 0);
     }
 }
 
@@ -335,7 +371,7 @@ fn one_more_is_more_and_as_much_is_not() {
     assert_eq!((a.own.heartbeat, a.stats.republished), (1, 1));
     assert_eq!(a.own.state().max_version(), 2 + MOST_UNHEARD_VERSIONS + 2, "the floor, and one key above it");
     hear(&mut a, at(1), &said_of_a(2, 0, 0), ours(&b));
-    assert_eq!((a.own.heartbeat, a.stats.republished), (3, 2));
+    assert_eq!((a.own.heartbeat, a.stats.republished), (3, 1));
 }
 
 #[test]
@@ -360,47 +396,115 @@ fn said_of_a(heartbeat: u64, last_gc_version: u64, max_version: u64) -> Digest {
 }
 
 #[test]
-fn a_jump_of_this_nodes_version_or_heartbeat_is_refused_and_told() {
+fn a_version_that_nobody_believes_is_refused_and_told_and_one_that_others_may_believe_is_moved_past() {
     let (mut a, b) = (node("a"), id("b", 1));
     own_set(&mut a, "k", "v");
-    let (state, heartbeat) = (a.own.state().clone(), a.own.heartbeat);
-    let furthest = MAX_JUMP / 2;
-    for said in [
-        said_of_a(1, 0, 1 + furthest + 1),
-        said_of_a(1, 1 + furthest + 1, 1),
-        said_of_a(1 + furthest + 1, 0, 1),
-        // Not even what would be right in it counts.
-        said_of_a(9, 0, 1 + furthest + 1),
-    ] {
+    let state = a.own.state().clone();
+    for said in [said_of_a(1, 0, 1 + FARTHEST_CLAIM + 1), said_of_a(1, 1 + FARTHEST_CLAIM + 1, 1)] {
         hear(&mut a, at(1), &said, ours(&b));
-        assert_eq!((a.own.state(), a.own.heartbeat), (&state, heartbeat), "{said:?}");
+        assert_eq!(a.own.state(), &state, "{said:?}");
     }
-    assert_eq!((a.stats.jumps_refused, a.stats.republished), (4, 0));
+    assert_eq!((a.stats.jumps_refused, a.stats.republished), (2, 0));
     let told = events(&mut a);
-    assert!(told.len() == 1 && told[0].contains("start it with a new generation"), "{told:?}");
+    assert!(told.len() == 1 && told[0].contains("refused"), "{told:?}");
 
-    hear(&mut a, at(1), &said_of_a(1 + furthest, 0, 1 + furthest), ours(&b));
-    assert_eq!(
-        (a.own.heartbeat, a.own.state().last_gc_version()),
-        (2 + furthest, 2 + furthest + MOST_UNHEARD_VERSIONS)
-    );
-    assert_eq!((a.stats.jumps_refused, keys(&a, &id("a", 1)).as_str()), (4, "k=v"));
+    hear(&mut a, at(1), &said_of_a(1, 0, 1 + FARTHEST_CLAIM), ours(&b));
+    assert_eq!(a.own.state().last_gc_version(), 2 + FARTHEST_CLAIM + MOST_UNHEARD_VERSIONS);
+    assert_eq!(keys(&a, &id("a", 1)), "k=v");
 }
 
 #[test]
-fn what_an_owner_moves_past_is_no_jump_to_its_other_peers() {
-    for jump in [MAX_JUMP / 2, MAX_JUMP] {
-        let (mut a, mut b) = (node("a"), node("b"));
-        own_set(&mut a, "k", "v");
-        exchange(1, &mut a, &mut b);
-        (2..9).for_each(|_| a.own.heartbeat += 1);
-        let heartbeat = a.own.heartbeat;
-        hear(&mut a, at(2), &said_of_a(heartbeat + jump, 0, 1 + jump), ours(&id("liar", 1)));
-        (3..9).for_each(|now| exchange(now, &mut a, &mut b));
-        let peer = b.members.get(&id("a", 1)).unwrap();
-        assert_eq!((peer.heartbeat, peer.liveness(), b.stats.jumps_refused), (a.own.heartbeat, Liveness::Live, 0));
-        assert_eq!(peer.state.max_version(), a.own.state().max_version());
+fn however_high_a_heartbeat_is_claimed_the_own_one_moves_past_it_so_slowly_that_all_follow() {
+    let (mut a, liar) = (node("a"), id("liar", 1));
+    let start = a.own.heartbeat;
+    for second in 1..=20 {
+        for _ in 0..50 {
+            let claim = said_of_a(u64::MAX >> 1, 0, 0);
+            hear(&mut a, at(second), &claim, ours(&liar));
+        }
+        assert_eq!(a.own.heartbeat, start + second * OWN_STEP);
     }
+    assert_eq!(events(&mut a).len(), 1);
+    let next = a.own.heartbeat + 7;
+    hear(&mut a, at(30), &said_of_a(next, 0, 0), ours(&liar));
+    assert_eq!(a.own.heartbeat, next + 1);
+}
+
+#[test]
+fn a_lie_that_is_believed_reaches_its_node_and_is_believed_no_more() {
+    let (mut a, mut b, liar) = (node("a"), node("b"), id("liar", 1));
+    own_set(&mut a, "k", "v");
+    (1..6).for_each(|now| exchange(now, &mut a, &mut b));
+    let step = HEARSAY_STEP;
+    let (heartbeat, version) = (a.own.heartbeat + step, a.own.state().max_version() + step);
+    let of_a = NodeDigest { max_version: version, run: Some(a.run), ..entry(&id("a", 1), heartbeat) };
+    hear(&mut b, at(6), &digest_of([entry(&liar, 1), of_a]), ours(&liar));
+    assert_eq!(b.members.get(&id("a", 1)).unwrap().pulse.heartbeat(), heartbeat, "it is believed");
+    (6..12).for_each(|now| exchange(now, &mut a, &mut b));
+    let peer = b.members.get(&id("a", 1)).unwrap();
+    assert_eq!((peer.pulse.heartbeat(), peer.liveness(), b.stats.jumps_refused), (a.own.heartbeat, Liveness::Live, 0));
+    assert_eq!((peer.state.max_version(), keys(&b, &id("a", 1)).as_str()), (a.own.state().max_version(), "k=v"));
+    assert!(a.own.state().max_version() > version);
+}
+
+#[test]
+fn who_claims_again_and_again_makes_a_node_publish_all_it_has_once_in_some_rounds() {
+    let (mut a, liar) = (node("a"), id("liar", 1));
+    own_set(&mut a, "k", "v");
+    for second in 1..=40 {
+        for _ in 0..5 {
+            let version = a.own.state().max_version() + 1;
+            hear(&mut a, at(second), &said_of_a(1, 0, version), ours(&liar));
+        }
+    }
+    assert_eq!(a.stats.republished, 10);
+}
+
+#[test]
+fn a_python_peer_that_knows_a_higher_heartbeat_knows_an_earlier_run_and_a_node_of_ours_does_not() {
+    let (mut a, b) = (node("a"), id("b", 1));
+    own_set(&mut a, "k", "v");
+    let own_run = a.run;
+    let said = |run| {
+        let of_a = NodeDigest { max_version: 1, run, ..entry(&id("a", 1), 10) };
+        digest_of([entry(&b, 1), of_a])
+    };
+    hear(&mut a, at(1), &said(Some(own_run)), ours(&b));
+    assert_eq!((a.own.heartbeat, a.stats.republished), (11, 0));
+    let mut a = node("a");
+    own_set(&mut a, "k", "v");
+    hear(&mut a, at(1), &said(None), python(&b));
+    assert_eq!((a.own.heartbeat, a.stats.republished), (11, 1));
+}
+
+#[test]
+fn key_values_of_another_process_under_one_id_are_neither_sent_nor_taken() {
+    let (mut a, owner, asker) = (node("a"), id("owner", 1), id("asker", 1));
+    a.apply_known(&owner);
+    let known = NodeDigest { run: Some(run(2)), ..entry(&owner, 1) };
+    let (_, delta) = of_synack(answer_syn(&mut a, at(1), &digest_of([entry(&asker, 1), known]), ours(&asker)));
+    assert!(delta.node_deltas.iter().all(|sent| sent.node_id != owner), "{delta:?}");
+    let mut other = whole(&owner, vec![set("k", "other", 2)]);
+    other.node_deltas[0].run = Some(run(2));
+    a.apply(at(2), &other, ours(&asker));
+    assert_eq!((keys(&a, &owner).as_str(), a.stats.deltas_ignored), ("k=v", 1));
+}
+
+#[test]
+fn a_stranger_that_is_no_node_of_ours_sets_nothing_that_its_owner_does_not_hear_of() {
+    let (mut a, owner, stranger) = (node("a"), id("owner", 1), id("stranger", 1));
+    a.apply_known(&owner);
+    // Its digest shows nothing of what its delta holds.
+    hear(&mut a, at(1), &digest_of([NodeDigest { run: None, ..entry(&stranger, 1) }]), python(&stranger));
+    a.apply(at(1), &whole(&owner, vec![set("k", "forged", 900)]), python(&stranger));
+    assert_eq!(keys(&a, &owner), "k=v");
+    // What it shows is shown to the owner.
+    let of_owner = NodeDigest { max_version: 900, ..entry(&owner, 1) };
+    let digest = digest_of([NodeDigest { run: None, ..entry(&stranger, 1) }, of_owner]);
+    hear(&mut a, at(2), &digest, python(&stranger));
+    let Message::Syn { digest } = read(&a.syn(at(2), owner.gossip_advertise_addr())) else { panic!() };
+    let shown = digest.entries.iter().find(|entry| entry.node_id == owner).unwrap();
+    assert_eq!((shown.max_version, shown.complete_version), (900, Some(1)));
 }
 
 #[test]
@@ -439,10 +543,10 @@ fn a_copy_older_than_what_a_peer_collected_has_nothing_to_tell_it() {
     a.apply_known(&owner);
     let known = |complete_version, last_gc_version| Known { complete_version, last_gc_version };
     let state = &a.members.get(&owner).unwrap().state;
-    assert!(news_of(&owner, state, None).is_some());
-    assert!(news_of(&owner, state, Some(known(0, 1))).is_some(), "as far as it knows itself");
-    assert!(news_of(&owner, state, Some(known(0, 2))).is_none());
-    assert!(news_of(&owner, state, Some(known(1, 0))).is_none(), "nothing new");
+    assert!(news_of(&owner, None, state, None).is_some());
+    assert!(news_of(&owner, None, state, Some(known(0, 1))).is_some(), "as far as it knows itself");
+    assert!(news_of(&owner, None, state, Some(known(0, 2))).is_none());
+    assert!(news_of(&owner, None, state, Some(known(1, 0))).is_none(), "nothing new");
 }
 
 #[test]
@@ -504,9 +608,11 @@ fn a_delta_may_jump_so_far_beyond_what_was_heard_and_no_further() {
     a.apply_known(&owner);
     let jump =
         |a: &mut Gossip, version: u64| a.apply(at(1), &whole(&owner, vec![set("k", "new", version)]), ours(&owner));
-    jump(&mut a, 1 + MAX_JUMP + 1);
+    // The owner was heard of a second ago.
+    let furthest = FARTHEST_CLAIM + HEARSAY_STEP + HEARSAY_STEP_PER_SEC;
+    jump(&mut a, 1 + furthest + 1);
     assert_eq!((keys(&a, &owner).as_str(), a.stats.jumps_refused), ("k=v", 1));
-    jump(&mut a, 1 + MAX_JUMP);
+    jump(&mut a, 1 + furthest);
     assert_eq!((keys(&a, &owner).as_str(), a.stats.jumps_refused), ("k=new", 1));
 }
 

@@ -42,12 +42,14 @@ pub(crate) fn claim_of(delta: &NodeDelta, sender: Sender<'_>) -> Claim {
 /// What a digest shows as (`max_version`, `complete_version`) of a node.
 ///
 /// An unmarked relay with holes resends the same key-values for ever to whoever shows a version below its own; so it is
-/// shown the highest version heard of, beside which a field of ours carries the complete one. The owner itself is shown
-/// the complete one, since only it can fill what is missing.
+/// shown the highest version heard of, beside which a field of ours carries the complete one. An unmarked owner itself is
+/// shown the complete one, since only it can fill what is missing. One of ours reads both, and moves past a version that
+/// it never had.
 pub(crate) fn versions_to_show(peer: &Peer, to_owner: impl FnOnce() -> bool) -> (u64, Option<u64>) {
     let complete = peer.complete_version;
     let heard = peer.heard_version.max(complete);
-    if heard == complete || to_owner() { (complete, None) } else { (heard, Some(complete)) }
+    let is_for_owner = || !peer.is_marked() && to_owner();
+    if heard == complete || is_for_owner() { (complete, None) } else { (heard, Some(complete)) }
 }
 
 /// What an unmarked owner says by sending nothing of itself in a SynAck.
@@ -116,7 +118,7 @@ pub(crate) fn keep_live_keys_above_gc(own: &mut OwnState) -> usize {
 
 /// Whether some unmarked node may hold a copy of this node's state.
 pub(crate) fn has_unmarked(members: &Members) -> bool {
-    members.iter().any(|(_, peer)| peer.protocol_revision == 0 && peer.liveness() == Liveness::Live)
+    members.iter().any(|(_, peer)| !peer.is_marked() && peer.liveness() == Liveness::Live)
 }
 
 /// How many versions an owner lets unmarked peers get ahead of the slowest of them.
@@ -145,19 +147,22 @@ pub(crate) fn version_to_release(own: &NodeState, members: &Members, active: Ins
 
 /// The lowest version of this node that an unmarked live peer said it holds.
 ///
-/// A peer just heard of counts as live and as holding nothing. One that has not been in touch for long does not count:
-/// it would hold up all others.
+/// A peer just heard of counts as live and as holding nothing. One that has not been in touch for long does not count, nor
+/// one that has taken nothing for as long while there was something to take: it would hold up all others.
 fn slowest_unmarked(members: &Members, active: Instant, config: &Config) -> Option<u64> {
     let rounds = u32::try_from(members.len()).unwrap_or(u32::MAX).max(30);
     let patience = config.gossip_interval.saturating_mul(rounds);
     let version_of = |peer: &Peer| {
-        let is_new = active <= peer.first_heard + config.max_interval();
-        if peer.protocol_revision > 0 || peer.is_superseded() || !(peer.liveness() == Liveness::Live || is_new) {
+        let first_heard = peer.pulse.first_heard();
+        let is_new = active <= first_heard + config.max_interval();
+        if peer.is_marked() || !(peer.liveness() == Liveness::Live || is_new) {
             return None;
         }
-        match peer.direct_word {
-            Some((at, version)) => (active <= at + patience).then_some(version),
-            None => (active <= peer.first_heard + patience).then_some(0),
+        match peer.holding {
+            // It is in touch, but takes nothing: it need not even be a member.
+            Some(held) if held.behind_since.is_some_and(|since| active > since + patience) => None,
+            Some(held) => (active <= held.said_at + patience).then_some(held.version),
+            None => (active <= first_heard + patience).then_some(0),
         }
     };
     members.iter().filter_map(|(_, peer)| version_of(peer)).min()

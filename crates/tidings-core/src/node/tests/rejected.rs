@@ -5,7 +5,7 @@ use crate::CertificateNames;
 use crate::stats::PacketCounts;
 use crate::stats::RejectedCounts;
 use crate::wire::DecodeError;
-use crate::wire::aiocluster::decode;
+use crate::wire::aiocluster::{NodeDigest, decode};
 
 const OURS: &str = "default-cluster";
 
@@ -98,6 +98,12 @@ fn syn_from(name: &str) -> Bytes {
     packet(OURS, Message::Syn { digest: digest_from(name) })
 }
 
+/// A Syn of the process itself.
+fn syn_of_its_own() -> Bytes {
+    let own = NodeDigest { run: None, ..entry(&id("a", 1), 1) };
+    packet(OURS, Message::Syn { digest: Digest { entries: vec![own], partial: false } })
+}
+
 fn syn_ack_from(name: &str) -> Bytes {
     packet(OURS, Message::SynAck { digest: digest_from(name), delta: Delta::default() })
 }
@@ -174,6 +180,7 @@ fn forged() -> Delta {
             key_values,
             max_version: Some(1),
             sender_complete_version: Some(1),
+            run: None,
         }],
     }
 }
@@ -307,7 +314,7 @@ fn a_name_that_leads_to_the_node_itself_may_lead_to_others_later() {
 fn the_answer_to_an_own_syn_tells_nothing_but_who_it_is() {
     let mut victim = Victim::new();
     let via = victim.accept();
-    let (rejected, answer) = victim.rejects(via, &syn_from("a"));
+    let (rejected, answer) = victim.rejects(via, &syn_of_its_own());
     assert_eq!(rejected, Rejected::OwnPacket);
     let answer = decode(&answer.unwrap(), &victim.node.config().limits.decode).unwrap().packet;
     let Message::SynAck { digest, delta } = answer.message else { panic!("no SynAck: {answer:?}") };

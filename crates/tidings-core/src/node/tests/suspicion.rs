@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::testing::hear;
+use crate::wire::aiocluster::NodeDigest;
 
 /// Three nodes that have known each other for long; from now on "c" cannot be reached.
 fn without_c(unreached: Outcome) -> Net {
@@ -44,9 +45,9 @@ fn who_is_heard_shortly_before_its_instant_lives() {
     });
     let due = due.expect("a timer before a round");
     let at = due - Duration::from_millis(1);
-    let beat = net.node("a").knowledge.members.get(&id("c", 1)).unwrap().heartbeat + 1;
+    let beat = net.node("a").knowledge.members.get(&id("c", 1)).unwrap().pulse.heartbeat() + 1;
     let (members, mut env) = net.node("a").knowledge.members(Moment { now: at, active: at });
-    hear(members, &mut env, &entry(&id("c", 1), beat), true);
+    hear(members, &mut env, &NodeDigest { run: None, ..entry(&id("c", 1), beat) }, true);
     net.node("a").handle_timeout(due);
     assert_eq!(net.live("a").len(), 3);
     assert!(net.node("a").poll_timeout() > Some(due), "the timer is used up");

@@ -65,7 +65,7 @@ impl Owner {
 
     fn news_since(&self, from: u64) -> News<'_> {
         let (up_to, last_gc) = (self.state.max_version(), self.state.last_gc_version());
-        News { node_id: &self.id, state: &self.state, from, up_to, last_gc }
+        News { node_id: &self.id, run: None, state: &self.state, from, up_to, last_gc }
     }
 }
 

@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, Run};
 use crate::limits::MAX_VERSION;
 use crate::reconcile::{Delta, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
@@ -41,7 +41,8 @@ fn digest() -> impl Strategy<Value = Digest> {
 
 fn node_digest() -> impl Strategy<Value = NodeDigest> {
     let versions = (version(), version(), version(), option::of(version()), option::of(version()));
-    (node_id(), versions, revision()).prop_map(|(node_id, versions, protocol_revision)| {
+    let silence = option::of(any::<u64>());
+    (node_id(), versions, run(), silence).prop_map(|(node_id, versions, run, silence_ms)| {
         let (heartbeat, last_gc_version, max_version, complete_version, released_version) = versions;
         NodeDigest {
             node_id,
@@ -49,10 +50,15 @@ fn node_digest() -> impl Strategy<Value = NodeDigest> {
             last_gc_version,
             max_version,
             complete_version,
-            protocol_revision,
+            run,
             released_version,
+            silence_ms,
         }
     })
+}
+
+fn run() -> impl Strategy<Value = Option<Run>> {
+    (0_u32..1 << 28).prop_map(Run::new)
 }
 
 fn delta() -> impl Strategy<Value = Delta> {
@@ -63,7 +69,7 @@ fn delta() -> impl Strategy<Value = Delta> {
 fn node_delta() -> impl Strategy<Value = NodeDelta> {
     let versions = (version(), option::of(version()), option::of(version()));
     let key_values = prop::collection::btree_map(version(), key_value(), 0..12);
-    (node_id(), versions, key_values).prop_map(|(node_id, versions, mut key_values)| {
+    (node_id(), versions, key_values, run()).prop_map(|(node_id, versions, mut key_values, run)| {
         let (last_gc_version, max_version, sender_complete_version) = versions;
         let from_version_excluded = match key_values.pop_first() {
             Some((first, _)) => first,
@@ -71,7 +77,15 @@ fn node_delta() -> impl Strategy<Value = NodeDelta> {
         };
         let key_values: Vec<KeyValueUpdate> =
             key_values.into_iter().map(|(version, update)| KeyValueUpdate { version, ..update }).collect();
-        NodeDelta { node_id, from_version_excluded, last_gc_version, key_values, max_version, sender_complete_version }
+        NodeDelta {
+            node_id,
+            from_version_excluded,
+            last_gc_version,
+            key_values,
+            max_version,
+            sender_complete_version,
+            run,
+        }
     })
 }
 

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::id::NodeId;
+use crate::id::{NodeId, Run};
 
 /// What one node knows of all nodes. The first entry is always the sender itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,9 @@ pub struct Digest {
     /// The digest did not fit the packet: an absent node was not asked about, rather than unknown to the sender.
     pub partial: bool,
 }
+
+/// A silence up to this, in milliseconds, is not put into words: nearly all live nodes have been heard of by then.
+pub const FRESH_MS: u64 = 5_000;
 
 /// What the sender of a digest knows of one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +32,12 @@ pub struct NodeDigest {
     pub max_version: u64,
     /// The version up to which the sender's copy has no holes; `None` where that is `max_version`.
     pub complete_version: Option<u64>,
-    /// The protocol revision the node is known to speak; 0 where that is not known.
-    pub protocol_revision: u32,
+    /// Which process it is, where it is known to be one of ours; `None` for a Python node.
+    pub run: Option<Run>,
     /// The version up to which the node's key-values may go to unmarked peers; `None` where no bound is known.
     pub released_version: Option<u64>,
+    /// How long it has been silent, in milliseconds, at most; `None`: no longer than [`FRESH_MS`], if one of ours says so.
+    pub silence_ms: Option<u64>,
 }
 
 impl NodeDigest {

@@ -104,8 +104,9 @@ impl Writer {
         self.uint(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version);
         self.uint(tag::node_digest::MAX_VERSION, entry.max_version);
         self.optional(tag::node_digest::COMPLETE_VERSION, entry.complete_version);
-        self.uint(tag::node_digest::PROTOCOL_REVISION, entry.protocol_revision.into());
+        self.uint(tag::node_digest::RUN, size::run_number(entry.run));
         self.optional(tag::node_digest::RELEASED_VERSION, entry.released_version);
+        self.optional(tag::node_digest::SILENCE_MS, entry.silence_ms);
         self.close(begin);
     }
 
@@ -126,6 +127,7 @@ impl Writer {
         }
         self.optional(tag::node_delta::MAX_VERSION, node_delta.max_version);
         self.optional(tag::node_delta::SENDER_COMPLETE_VERSION, node_delta.sender_complete_version);
+        self.uint(tag::node_delta::RUN, size::run_number(node_delta.run));
     }
 
     fn key_value(&mut self, update: &KeyValueUpdate) {

@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use indexmap::IndexSet;
 use prost::Message;
 
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, Run};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::reconcile::{Delta, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
@@ -186,7 +186,7 @@ fn node_delta_header(
 ) -> Result<Option<NodeDelta>, DecodeError> {
     let mut id = Cow::Borrowed(&[][..]);
     let (mut from_version_excluded, mut last_gc_version) = (0, 0);
-    let (mut max_version, mut sender_complete_version) = (None, None);
+    let (mut max_version, mut sender_complete_version, mut run) = (None, None, None);
     read_fields("NodeDeltaPb", bytes, |tag, value| {
         match (tag, value) {
             (tag::node_delta::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
@@ -196,9 +196,10 @@ fn node_delta_header(
             (tag::node_delta::SENDER_COMPLETE_VERSION, Value::Varint(version)) => {
                 sender_complete_version = Some(version);
             }
+            (tag::node_delta::RUN, Value::Varint(number)) => run = Run::new(uint32(number)),
             (tag::node_delta::KEY_VALUES, Value::Bytes(_)) => {}
             (tag::node_delta::NODE_ID..=tag::node_delta::MAX_VERSION, _)
-            | (tag::node_delta::SENDER_COMPLETE_VERSION, _) => {
+            | (tag::node_delta::SENDER_COMPLETE_VERSION..=tag::node_delta::RUN, _) => {
                 return Err(DecodeError::NotProtobuf { message: "NodeDeltaPb" });
             }
             _ => {}
@@ -217,6 +218,7 @@ fn node_delta_header(
         key_values: Vec::new(),
         max_version,
         sender_complete_version,
+        run,
     }))
 }
 
@@ -227,8 +229,8 @@ fn node_digest(
     known: KnownIds<'_>,
 ) -> Result<Option<(NodeDigest, Subject)>, DecodeError> {
     let mut id = Cow::Borrowed(&[][..]);
-    let (mut heartbeat, mut last_gc_version, mut max_version, mut revision) = (0, 0, 0, 0);
-    let (mut complete_version, mut released_version) = (None, None);
+    let (mut heartbeat, mut last_gc_version, mut max_version) = (0, 0, 0);
+    let (mut complete_version, mut released_version, mut run, mut silence_ms) = (None, None, None, None);
     read_fields("NodeDigestPb", bytes, |tag, value| {
         match (tag, value) {
             (tag::node_digest::NODE_ID, Value::Bytes(bytes)) => add_piece(&mut id, bytes),
@@ -236,10 +238,11 @@ fn node_digest(
             (tag::node_digest::LAST_GC_VERSION, Value::Varint(value)) => last_gc_version = value,
             (tag::node_digest::MAX_VERSION, Value::Varint(value)) => max_version = value,
             (tag::node_digest::COMPLETE_VERSION, Value::Varint(value)) => complete_version = Some(value),
-            (tag::node_digest::PROTOCOL_REVISION, Value::Varint(value)) => revision = uint32(value),
+            (tag::node_digest::RUN, Value::Varint(value)) => run = Run::new(uint32(value)),
             (tag::node_digest::RELEASED_VERSION, Value::Varint(value)) => released_version = Some(value),
+            (tag::node_digest::SILENCE_MS, Value::Varint(value)) => silence_ms = Some(value),
             (tag::node_digest::NODE_ID..=tag::node_digest::MAX_VERSION, _)
-            | (tag::node_digest::COMPLETE_VERSION..=tag::node_digest::RELEASED_VERSION, _) => {
+            | (tag::node_digest::COMPLETE_VERSION..=tag::node_digest::SILENCE_MS, _) => {
                 return Err(DecodeError::NotProtobuf { message: "NodeDigestPb" });
             }
             _ => {}
@@ -258,8 +261,9 @@ fn node_digest(
             last_gc_version,
             max_version,
             complete_version,
-            protocol_revision: revision,
+            run,
             released_version,
+            silence_ms,
         };
         (entry, subject)
     }))

@@ -83,12 +83,16 @@ pub struct NodeDigestPb {
     /// The version up to which the sender's copy has no holes; absent: the same as max_version.
     #[prost(uint64, optional, tag = "100")]
     pub complete_version: ::core::option::Option<u64>,
-    /// The protocol_revision this node is known to speak; 0 or absent: unknown.
+    /// Which process this is: a random number of each start, below 2^28. 0 or absent: not known to be one of us.
     #[prost(uint32, tag = "101")]
-    pub protocol_revision: u32,
+    pub run: u32,
     /// The version up to which this node's key-values may be relayed to Python peers; absent: no bound is known.
     #[prost(uint64, optional, tag = "102")]
     pub released_version: ::core::option::Option<u64>,
+    /// How long this node had been silent when the packet was written, in milliseconds, rounded up; absent in a packet of
+    /// ours: no longer than 5,000.
+    #[prost(uint64, optional, tag = "103")]
+    pub silence_ms: ::core::option::Option<u64>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DigestPb {
@@ -127,6 +131,9 @@ pub struct NodeDeltaPb {
     /// The version up to which the sender's own copy has no holes, however short this delta was cut.
     #[prost(uint64, optional, tag = "100")]
     pub sender_complete_version: ::core::option::Option<u64>,
+    /// The run of the owner whose key-values these are; 0 or absent: not known.
+    #[prost(uint32, tag = "101")]
+    pub run: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DeltaPb {

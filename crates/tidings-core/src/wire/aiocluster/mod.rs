@@ -27,7 +27,7 @@ mod tag;
 
 pub(crate) use decode::decode_known;
 pub use decode::{Decoded, decode};
-pub use digest::{Digest, NodeDigest};
+pub use digest::{Digest, FRESH_MS, NodeDigest};
 pub use encode::encode;
 pub(crate) use encode::{Outgoing, encode_outgoing};
 pub(crate) use encoded_digest::EncodedDigest;

@@ -9,6 +9,7 @@
 //! packet  = packet_len_of(cluster_id, protocol_revision, MessageLen::SynAck { digest, delta })
 //! ```
 
+use crate::id::Run;
 use crate::reconcile::{Delta, Lengths, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
 use crate::wire::aiocluster::{Digest, NodeDigest};
@@ -93,8 +94,9 @@ fn node_digest_body_len(entry: &NodeDigest) -> usize {
         + uint_len(tag::node_digest::LAST_GC_VERSION, entry.last_gc_version)
         + uint_len(tag::node_digest::MAX_VERSION, entry.max_version)
         + optional_len(tag::node_digest::COMPLETE_VERSION, entry.complete_version)
-        + uint_len(tag::node_digest::PROTOCOL_REVISION, entry.protocol_revision.into())
+        + uint_len(tag::node_digest::RUN, run_number(entry.run))
         + optional_len(tag::node_digest::RELEASED_VERSION, entry.released_version)
+        + optional_len(tag::node_digest::SILENCE_MS, entry.silence_ms)
 }
 
 pub(crate) fn delta_len_of(delta: &Delta) -> usize {
@@ -115,6 +117,12 @@ pub(crate) fn node_delta_header_len(node_delta: &NodeDelta) -> usize {
         + uint_len(tag::node_delta::LAST_GC_VERSION, node_delta.last_gc_version)
         + optional_len(tag::node_delta::MAX_VERSION, node_delta.max_version)
         + optional_len(tag::node_delta::SENDER_COMPLETE_VERSION, node_delta.sender_complete_version)
+        + uint_len(tag::node_delta::RUN, run_number(node_delta.run))
+}
+
+/// A run as its field has it: 0, which is left out, where it is not known.
+pub(super) fn run_number(run: Option<Run>) -> u64 {
+    run.map_or(0, Run::number).into()
 }
 
 pub(super) fn node_delta_body_len(node_delta: &NodeDelta) -> usize {

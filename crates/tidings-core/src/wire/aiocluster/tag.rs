@@ -29,8 +29,9 @@ pub(super) mod node_digest {
     pub(crate) const LAST_GC_VERSION: u32 = 3;
     pub(crate) const MAX_VERSION: u32 = 4;
     pub(crate) const COMPLETE_VERSION: u32 = 100;
-    pub(crate) const PROTOCOL_REVISION: u32 = 101;
+    pub(crate) const RUN: u32 = 101;
     pub(crate) const RELEASED_VERSION: u32 = 102;
+    pub(crate) const SILENCE_MS: u32 = 103;
 }
 
 pub(super) mod delta {
@@ -44,6 +45,7 @@ pub(super) mod node_delta {
     pub(crate) const KEY_VALUES: u32 = 4;
     pub(crate) const MAX_VERSION: u32 = 5;
     pub(crate) const SENDER_COMPLETE_VERSION: u32 = 100;
+    pub(crate) const RUN: u32 = 101;
 }
 
 pub(super) mod key_value {

@@ -252,7 +252,7 @@ fn a_packet_of_empty_entries_costs_no_memory() {
 fn an_unmarked_peer_has_revision_zero_and_none_of_our_fields() {
     let (digest, _) = decode_digest(&syn(vec![entry("a")]).encode_to_vec(), &DecodeLimits::default());
     let entry = &digest.entries[0];
-    assert_eq!((entry.protocol_revision, entry.complete_version, entry.released_version), (0, None, None));
+    assert_eq!((entry.run, entry.complete_version, entry.released_version, entry.silence_ms), (None, None, None, None));
     assert_eq!(entry.complete_version(), 1);
 }
 

@@ -119,11 +119,20 @@ fn a_node_never_dials_itself_and_its_own_address_is_no_seed() {
 }
 
 #[test]
-fn a_superseded_run_is_not_dialled() {
+fn a_run_that_lays_claim_to_a_name_is_asked_beside_its_holder() {
     let elsewhere = NodeId::new("live0", 2, Address::new("new-place", 7000));
     let members = members(&config("me"), &[nodes("live", 2), vec![elsewhere]].concat(), &[]);
     let counts = Counts::of(&members, &[]);
-    assert_eq!(counts.by_host, BTreeMap::from([("live1".into(), ROUNDS), ("new-place".into(), ROUNDS)]));
+    let all = ["live0", "live1", "new-place"].map(|host| (host.into(), ROUNDS));
+    assert_eq!(counts.by_host, BTreeMap::from(all));
+}
+
+#[test]
+fn of_a_large_cluster_only_some_nodes_ask_in_one_round_who_lays_claim_to_a_name() {
+    let elsewhere = NodeId::new("live0", 2, Address::new("new-place", 7000));
+    let members = members(&config("me"), &[nodes("live", 99), vec![elsewhere]].concat(), &[]);
+    let asked = Counts::of(&members, &[]).by_host.get("new-place").copied().unwrap_or(0);
+    assert!((ROUNDS / 20..ROUNDS / 5).contains(&asked), "about a tenth of {ROUNDS}: {asked}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn a_long_name_fits_the_smallest_packet_that_is_allowed() {
     // Even a farewell fits. It waits for a digest that has room to ask about a node of such a name.
     a.own.mark_left(Instant::from_secs(4));
     let a_id = a.config.node_id.clone();
-    let is_left = |b: &Gossip| b.members.get(&a_id).unwrap().liveness() == Liveness::Left;
+    let is_left = |b: &Gossip| b.members.get(&a_id).unwrap().is_leaving();
     assert!((4..400).any(|now| {
         exchange(now, &mut a, &mut b);
         is_left(&b)

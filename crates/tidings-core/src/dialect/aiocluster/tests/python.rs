@@ -35,7 +35,7 @@ fn defect_1_an_owner_paces_python_peers_and_not_its_own_kind() {
     (0..1_000).for_each(|number| own_set(&mut a, &format!("key{number}"), "v"));
     let sent_to = |a: &mut Gossip, sender: Sender<'_>, known: u64| {
         let of_a = NodeDigest { max_version: known, ..entry(&id("a", 1), 1) };
-        let digest = digest_of([NodeDigest { protocol_revision: 0, ..entry(sender.id, 1) }, of_a]);
+        let digest = digest_of([NodeDigest { run: None, ..entry(sender.id, 1) }, of_a]);
         let (digest, delta) = of_synack(answer_syn(a, at(1), &digest, sender));
         (delta.node_deltas.first().and_then(|node_delta| node_delta.max_version), digest.entries[0].released_version)
     };
@@ -93,7 +93,10 @@ fn a_farewell_crosses_a_python_relay_and_is_no_key_of_the_users() {
         hear(&mut a, at(beat), &digest, python(&relay));
     }
     events(&mut a);
+    let shown = NodeDigest { max_version: 9, ..entry(&leaver, 6) };
+    hear(&mut a, at(6), &digest_of([entry(&relay, 6), shown]), python(&relay));
     a.apply(at(6), &whole(&leaver, vec![set(LEFT_KEY, "1", 9)]), python(&relay));
+    a.maintain(at(20));
     assert_eq!(a.members.get(&leaver).unwrap().liveness(), Liveness::Left);
     assert_eq!(events(&mut a), ["leaver-1-leaver:7000 left"]);
 }
@@ -116,7 +119,7 @@ fn answer_of_owner(a: &mut Gossip, dialled: &Address, key_values: &[KeyValueUpda
         }
         false => Delta::default(),
     };
-    let own_entry = NodeDigest { max_version, last_gc_version, protocol_revision: 0, ..entry(&owner, 1) };
+    let own_entry = NodeDigest { max_version, last_gc_version, run: None, ..entry(&owner, 1) };
     answer_syn_ack(a, at(9), owner.gossip_advertise_addr(), &digest_of([own_entry]), &delta, python(&owner));
     delta
 }

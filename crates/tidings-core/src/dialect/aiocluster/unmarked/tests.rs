@@ -7,12 +7,9 @@ use core::time::Duration;
 
 use super::*;
 use crate::limits::Limits;
+use crate::members::Holding;
 use crate::state::Lifetime;
-use crate::testing::{NOW, config, id, members, secs, set};
-
-fn sender(id: &NodeId, protocol_revision: u32) -> Sender<'_> {
-    Sender { id, protocol_revision }
-}
+use crate::testing::{NOW, config, id, members, secs, sender, set};
 
 /// News of the owner that stop at 7, from a sender that is at 20.
 fn cut_short() -> NodeDelta {
@@ -23,6 +20,7 @@ fn cut_short() -> NodeDelta {
         key_values: vec![set("a", "1", 6), set("b", "2", 7)],
         max_version: Some(20),
         sender_complete_version: None,
+        run: None,
     }
 }
 
@@ -37,10 +35,10 @@ fn own_with(keys: usize) -> OwnState {
 #[test]
 fn one_of_us_and_whoever_speaks_of_itself_are_trusted() {
     let (a, b) = (id("a", 1), id("b", 1));
-    assert!(sender(&a, 1).is_trusted_about(&b));
-    assert!(sender(&a, 0).is_trusted_about(&a));
-    assert!(!sender(&a, 0).is_trusted_about(&b));
-    assert!(!sender(&id("a", 2), 0).is_trusted_about(&a), "another run is another node");
+    assert!(sender(&a, 1).word_about(&b).is_trusted());
+    assert!(sender(&a, 0).word_about(&a).is_trusted());
+    assert!(!sender(&a, 0).word_about(&b).is_trusted());
+    assert!(!sender(&id("a", 2), 0).word_about(&a).is_trusted(), "another run is another node");
 }
 
 #[test]
@@ -73,6 +71,10 @@ fn defect_1_a_relay_with_holes_is_shown_the_highest_version_heard_and_the_owner_
     let owner = id("owner", 1);
     let mut members = members(&config("me"), core::slice::from_ref(&owner), &[]);
     let peer = members.get_mut(&owner).unwrap();
+    peer.heard_version = 20;
+    assert_eq!(versions_to_show(peer, || true), (20, Some(0)), "one of ours reads both");
+    peer.heard_version = 0;
+    peer.be_python();
     assert_eq!(versions_to_show(peer, || false), (0, None));
     peer.heard_version = 20;
     assert_eq!(versions_to_show(peer, || false), (20, Some(0)));
@@ -93,7 +95,7 @@ fn bounded(
 ) -> Option<(u64, u64, u64)> {
     let owner = id("owner", 1);
     let known = Known { complete_version: known_version, last_gc_version: known_gc };
-    let news = News { node_id: &owner, state: own.state(), from, up_to: 10, last_gc: 6 };
+    let news = News { node_id: &owner, run: None, state: own.state(), from, up_to: 10, last_gc: 6 };
     bound_news(news, Some(known), released, is_owner).map(|news| (news.from, news.up_to, news.last_gc))
 }
 
@@ -134,14 +136,18 @@ fn defects_3_and_20_live_keys_at_or_below_the_collected_tombstones_get_new_versi
     assert_eq!(keep_live_keys_above_gc(&mut own), 0);
 }
 
+fn held(said_at: Instant, version: u64) -> Holding {
+    Holding { version, said_at, behind_since: None }
+}
+
 /// Members that are all live and unmarked, and what each said that it holds of this node, now.
 fn unmarked(config: &Config, versions: &[u64]) -> Members {
     let names: Vec<NodeId> = (0..versions.len()).map(|number| id(&format!("py{number}"), 1)).collect();
     let mut members = members(config, &names, &[]);
     for (name, version) in names.iter().zip(versions) {
         let peer = members.get_mut(name).unwrap();
-        peer.protocol_revision = 0;
-        peer.direct_word = Some((NOW, *version));
+        peer.be_python();
+        peer.holding = Some(held(NOW, *version));
     }
     members
 }
@@ -152,7 +158,7 @@ fn only_live_unmarked_peers_need_care() {
     assert!(has_unmarked(&unmarked(&config, &[1])));
     assert!(!has_unmarked(&members(&config, &[id("ours", 1)], &[])));
     let mut members = members(&config, &[], &[id("py", 1)]);
-    members.get_mut(&id("py", 1)).unwrap().protocol_revision = 0;
+    members.get_mut(&id("py", 1)).unwrap().be_python();
     assert!(!has_unmarked(&members), "not live");
 }
 
@@ -198,16 +204,16 @@ fn a_peer_just_heard_of_holds_nothing_and_one_out_of_touch_holds_up_nobody() {
     let released = |members: &Members, now| version_to_release(own.state(), members, now, &config);
 
     let mut members = unmarked(&config, &[700, 700]);
-    members.get_mut(&id("py1", 1)).unwrap().direct_word = None;
+    members.get_mut(&id("py1", 1)).unwrap().holding = None;
     assert_eq!(released(&members, NOW), Some(300));
     // It never spoke with this node itself: after 30 rounds it does not count.
     let later = NOW + Duration::from_secs(31);
-    members.get_mut(&id("py0", 1)).unwrap().direct_word = Some((later, 700));
+    members.get_mut(&id("py0", 1)).unwrap().holding = Some(held(later, 700));
     assert_eq!(released(&members, later), Some(1_000));
 
     // Nor does one that has not spoken for as long.
     let mut members = unmarked(&config, &[700, 100]);
     assert_eq!(released(&members, NOW + Duration::from_secs(30)), Some(400));
-    members.get_mut(&id("py0", 1)).unwrap().direct_word = Some((later, 700));
+    members.get_mut(&id("py0", 1)).unwrap().holding = Some(held(later, 700));
     assert_eq!(released(&members, later), Some(1_000));
 }

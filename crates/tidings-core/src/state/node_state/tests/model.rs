@@ -5,13 +5,12 @@ use alloc::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::dialect::aiocluster::Sender;
 use crate::dialect::aiocluster::unmarked::claim_of;
 use crate::id::NodeId;
 use crate::reconcile::{self, Known, NodeDelta, news_of};
 use crate::state::OwnState;
 use crate::state::own::Lifetime;
-use crate::testing::{id, random};
+use crate::testing::{id, random, sender};
 use crate::wire::aiocluster::size::Sizes;
 
 const REPLICAS: usize = 3;
@@ -214,6 +213,7 @@ impl World {
                     key_values,
                     max_version: Some(max_version + 7),
                     sender_complete_version: None,
+                    run: None,
                 };
                 self.apply(to, &delta, false);
             }
@@ -227,15 +227,15 @@ impl World {
     fn delta(&self, from: usize, to: usize, budget: usize) -> Option<NodeDelta> {
         let known = self.state(to);
         let known = Known { complete_version: known.max_version(), last_gc_version: known.last_gc_version() };
-        let news = news_of(&self.node, self.state(from), Some(known))?;
+        let news = news_of(&self.node, None, self.state(from), Some(known))?;
         let packed = reconcile::pack(&[news], budget, &Sizes, &mut random(1));
         assert!(packed.len <= budget);
         packed.delta.node_deltas.into_iter().next()
     }
 
     fn apply(&mut self, to: usize, delta: &NodeDelta, is_marked: bool) {
-        let sender = id("sender", 1);
-        let claim = claim_of(delta, Sender { id: &sender, protocol_revision: u32::from(is_marked) });
+        let from = id("sender", 1);
+        let claim = claim_of(delta, sender(&from, u32::from(is_marked)));
         self.replicas[to - 1].apply(self.now, claim, &delta.key_values, &self.limits, &mut Vec::new());
     }
 

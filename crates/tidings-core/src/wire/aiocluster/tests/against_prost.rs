@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::wide;
-use crate::id::NodeId;
+use crate::id::{NodeId, Run};
 use crate::limits::DecodeLimits;
 use crate::reconcile::{Delta, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
@@ -100,8 +100,9 @@ fn digest_pb(digest: &Digest) -> DigestPb {
         last_gc_version: entry.last_gc_version,
         max_version: entry.max_version,
         complete_version: entry.complete_version,
-        protocol_revision: entry.protocol_revision,
+        run: entry.run.map_or(0, Run::number),
         released_version: entry.released_version,
+        silence_ms: entry.silence_ms,
     };
     DigestPb { node_digests: digest.entries.iter().map(entry_pb).collect(), partial: digest.partial }
 }
@@ -124,6 +125,7 @@ fn delta_pb(delta: &Delta) -> DeltaPb {
         key_values: node_delta.key_values.iter().map(key_value_pb).collect(),
         max_version: node_delta.max_version,
         sender_complete_version: node_delta.sender_complete_version,
+        run: node_delta.run.map_or(0, Run::number),
     };
     DeltaPb { node_deltas: delta.node_deltas.iter().map(node_delta_pb).collect() }
 }

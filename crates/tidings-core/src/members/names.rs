@@ -1,0 +1,178 @@
+//! Names that more than one process goes by.
+
+use alloc::boxed::Box;
+
+use crate::event::EventKind;
+use crate::id::{Address, NodeId};
+use crate::members::challenger::Challenger;
+use crate::members::hear::is_ended;
+use crate::members::precedence::{History, Proof, Ruling, is_later, rule};
+use crate::members::{Env, Members, Peer, Report, Word};
+use crate::snapshot::Liveness;
+
+impl Members {
+    /// Takes note of what is said of a run that does not hold its name. True: it holds it from now on.
+    pub(super) fn hear_of_challenger(&mut self, env: &mut Env<'_>, position: usize, report: &Report<'_>) -> bool {
+        let Some((_, peer)) = self.peers.get_index_mut(position) else { return false };
+        let former = peer.former.as_ref().filter(|former| former.id == *report.id && former.run == report.run);
+        let is_old_news = former.is_some_and(|former| report.heartbeat <= former.heartbeat);
+        let (was_replaced, conflict_told) = (former.is_some(), former.is_some_and(|former| former.conflict_told));
+        match &mut peer.challenger {
+            Some(challenger) if challenger.is(report) => challenger.hear(env, report),
+            Some(challenger) if !challenger.gives_way(env, report.word) => return false,
+            _ if is_ended(env, report) || (is_old_news && !matches!(report.word, Word::Own(_))) => {
+                env.stats.departed_ignored += 1;
+                return false;
+            }
+            place => *place = Some(Box::new(Challenger::new(env, report, was_replaced, conflict_told))),
+        }
+        self.settle(env, position)
+    }
+
+    /// Decides whether the challenger of the node at `position` takes its place, and tells of a conflict. True: it does.
+    pub(super) fn settle(&mut self, env: &mut Env<'_>, position: usize) -> bool {
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return false };
+        let Some(mut challenger) = peer.challenger.take() else { return false };
+        let (standing, other) = (peer.standing(id, env), challenger.standing(env));
+        let since = challenger.since;
+        let both_beat_on =
+            challenger.pulse.has_beaten_on_since(since, env) && peer.pulse.has_beaten_on_since(since, env);
+        let history = History {
+            was_replaced: challenger.was_replaced,
+            both_beat_on,
+            has_majority: challenger.has_majority(is_later(other, standing)),
+        };
+        let ruling = rule(standing, other, history);
+        let is_seen_twice = history.was_replaced && standing.beats && other.proof > Some(Proof::Presence);
+        let is_conflict = both_beat_on || is_seen_twice;
+        challenger.conflict_told &= challenger.pulse.is_alive(env) || other.proof.is_some();
+        if is_conflict {
+            self.conflicts.insert(id.clone());
+            if !core::mem::replace(&mut challenger.conflict_told, true) {
+                env.tell(EventKind::NodeConflict { node: id.clone(), other: challenger.id.clone() });
+            }
+        }
+        if ruling == Ruling::Yields {
+            self.take_over(env, position, *challenger);
+            return true;
+        }
+        peer.challenger = Some(challenger);
+        false
+    }
+
+    /// Lets a challenger hold the name of the node at `position`.
+    fn take_over(&mut self, env: &mut Env<'_>, position: usize, challenger: Challenger) {
+        let Some((old_id, old)) = self.peers.get_index_mut(position) else { return };
+        let (old_id, new_id) = (old_id.clone(), challenger.id.clone());
+        let successor = Peer::succeeding(env, challenger, &old_id, old);
+        let old = core::mem::replace(old, successor);
+        if old_id != new_id {
+            // No other node has this id: of each name one is known.
+            let _ = self.peers.replace_index(position, new_id.clone());
+            self.ids.remove(&old_id);
+            self.ids.insert(new_id.clone());
+            self.addresses.remove(old_id.gossip_advertise_addr(), position);
+            self.addresses.insert(new_id.gossip_advertise_addr().clone(), position);
+            self.forgotten.remove(&new_id);
+            if self.conflicts.remove(&old_id) {
+                self.conflicts.insert(new_id.clone());
+            }
+        }
+        match old.liveness {
+            Liveness::Live => env.tell(EventKind::NodeRestarted { old: old_id, new: new_id }),
+            _ if old.announced || old.keys_told => env.tell(EventKind::NodeForgotten { node: old_id }),
+            _ => {}
+        }
+        self.refresh(env, position);
+    }
+
+    /// Takes note of another process under this node's own name. Here this node counts, whatever others say; that both
+    /// are running is told.
+    pub(crate) fn hear_of_namesake(&mut self, env: &mut Env<'_>, report: &Report<'_>) {
+        match &mut self.namesake {
+            Some(namesake) if namesake.is(report) => namesake.hear(env, report),
+            Some(namesake) if !namesake.gives_way(env, report.word) => return,
+            _ if is_ended(env, report) => {
+                env.stats.departed_ignored += 1;
+                return;
+            }
+            place => *place = Some(Box::new(Challenger::new(env, report, false, false))),
+        }
+        self.settle_namesake(env);
+    }
+
+    pub(super) fn settle_namesake(&mut self, env: &mut Env<'_>) {
+        let Some(namesake) = &mut self.namesake else { return };
+        namesake.conflict_told &= namesake.pulse.is_alive(env);
+        let runs = namesake.pulse.has_beaten_on_since(namesake.since, env);
+        if runs && !core::mem::replace(&mut namesake.conflict_told, true) {
+            env.tell(EventKind::NodeConflict { node: self.self_id.clone(), other: namesake.id.clone() });
+        }
+        if namesake.is_spent(env) {
+            self.namesake = None;
+        }
+    }
+
+    /// Whether a name that was used with a certificate is now used with another one, or with none.
+    pub(super) fn refuses_name(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
+        if self.bindings.refuses(report.id).is_none() {
+            return false;
+        }
+        env.stats.names_refused += 1;
+        if let Some((holder, peer)) = self.holder_of(report.id.name()).and_then(|p| self.peers.get_index_mut(p))
+            && !core::mem::replace(&mut peer.refusal_told, true)
+        {
+            env.tell(EventKind::NameRefused { node: holder.clone(), other: report.id.clone() });
+        }
+        true
+    }
+
+    /// The `tls_name` that its name is bound to, where that is not its own.
+    pub(crate) fn bound_elsewhere(&self, id: &NodeId) -> Option<&str> {
+        self.bindings.refuses(id)
+    }
+
+    /// A node has spoken by its certificate: its name belongs to that from now on.
+    pub(crate) fn bind(&mut self, id: &NodeId, max: usize) {
+        self.bindings.bind(id, max);
+    }
+
+    /// A member shows itself which run of each name in conflict it takes for the holder.
+    pub(crate) fn take_votes<'a>(&mut self, member: &NodeId, told: impl Iterator<Item = &'a NodeId> + Clone) {
+        const MOST_AT_A_TIME: usize = 8;
+        for holder in self.conflicts.iter().take(MOST_AT_A_TIME).filter(|holder| holder.name() != member.name()) {
+            let Some(challenger) = self.peers.get_mut(holder).and_then(|peer| peer.challenger.as_mut()) else {
+                continue;
+            };
+            // A name's holder is told of before its challenger.
+            if let Some(shown) = told.clone().find(|id| id.name() == holder.name()) {
+                challenger.vote(member, *shown == challenger.id);
+            }
+        }
+    }
+
+    /// The runs that do not count, but may soon: others are told of them beside the holders of their names. An id stands in
+    /// a digest once, so of two processes under one id only the one that counts is told of.
+    pub(crate) fn challengers<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = &'a Challenger> {
+        let of_peers = self.peers.iter().filter_map(|(id, peer)| Some((id, peer.challenger.as_deref()?)));
+        let own = self.namesake.as_deref().map(|namesake| (&self.self_id, namesake));
+        let others = of_peers.chain(own).filter(|(holder, challenger)| challenger.id != **holder);
+        others.map(|(_, challenger)| challenger).filter(|challenger| challenger.is_told_of(env))
+    }
+
+    /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, and
+    /// of whom others say what cannot be believed.
+    pub(crate) fn in_question(&self) -> impl Iterator<Item = &Address> {
+        self.peers.iter().flat_map(|(id, peer)| {
+            let challenger = peer.challenger.as_deref().filter(|challenger| challenger.is_worth_asking());
+            let holder = peer.is_doubted || challenger.is_some_and(|challenger| challenger.conflict_told);
+            let holder = holder.then(|| id.gossip_advertise_addr());
+            challenger.map(|challenger| challenger.id.gossip_advertise_addr()).into_iter().chain(holder)
+        })
+    }
+
+    /// Whether a node is known to be live, by its id.
+    pub(crate) fn is_live(&self, id: &NodeId) -> bool {
+        self.peers.get(id).is_some_and(|peer| peer.liveness == Liveness::Live)
+    }
+}

@@ -1,0 +1,138 @@
+//! What time does to the members: they fall silent, come back, are forgotten.
+
+use alloc::vec::Vec;
+
+use crate::event::EventKind;
+use crate::id::NodeId;
+use crate::members::{Env, Members};
+use crate::snapshot::Liveness;
+use crate::time::Instant;
+
+impl Members {
+    /// Looks again at the node at `position`: its signs of life, and its farewell.
+    pub(super) fn refresh(&mut self, env: &mut Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
+        let is_alive = peer.pulse.is_alive(env);
+        // Others may say that it leaves while it does not: as long as it beats they are not believed.
+        let has_left = peer.has_left && (peer.left_by_own_word || !peer.pulse.beats_now(env));
+        let liveness = match (has_left, is_alive) {
+            (true, _) => Liveness::Left,
+            (false, true) => Liveness::Live,
+            (false, false) => Liveness::Dead,
+        };
+        if !is_alive {
+            peer.pulse.stop();
+        }
+        let before = core::mem::replace(&mut peer.liveness, liveness);
+        if before == liveness {
+            return;
+        }
+        peer.since = env.now;
+        peer.announced |= liveness == Liveness::Live;
+        let node = id.clone();
+        match (before, liveness) {
+            (_, Liveness::Live) => env.tell(EventKind::NodeJoined { node }),
+            (Liveness::Live, Liveness::Left) => env.tell(EventKind::NodeLeft { node }),
+            (Liveness::Live, Liveness::Dead) => env.tell(EventKind::NodeDied { node }),
+            (Liveness::Left | Liveness::Dead, _) => {}
+        }
+    }
+
+    /// Once a round: looks at every node, ends grace periods, forgets.
+    pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
+        let grace = env.config.marked_for_deletion_grace_period;
+        let mut over = Vec::new();
+        self.due.clear();
+        for position in 0..self.peers.len() {
+            self.refresh(env, position);
+            self.refresh_challenger(env, position);
+            self.watch(env, position);
+            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
+            if peer.state.has_expired(env.now, grace) {
+                let mut changes = Vec::new();
+                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
+                env.tell_changes(id, changes);
+            }
+            if peer.is_over(env) {
+                over.push(id.clone());
+            }
+        }
+        for id in &over {
+            self.forget(env, id);
+        }
+        self.settle_namesake(env);
+        self.forgotten.expire(env);
+        self.state_bytes = self.state_bytes();
+    }
+
+    fn refresh_challenger(&mut self, env: &mut Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
+        if peer.challenger.as_ref().is_none_or(|challenger| challenger.is_spent(env)) {
+            peer.challenger = None;
+            if !self.conflicts.is_empty() {
+                self.conflicts.remove(id);
+            }
+            return;
+        }
+        self.settle(env, position);
+    }
+
+    /// When the next peer will have been silent for too long, in active time, if that is before the next round.
+    pub(crate) fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// Looks at the peers that have been silent for too long by now, unless they have beaten meanwhile.
+    pub(crate) fn refresh_due(&mut self, env: &mut Env<'_>) {
+        while let Some((at, id)) = self.due.pop_first() {
+            if at > env.active {
+                self.due.insert((at, id));
+                return;
+            }
+            let Some(position) = self.peers.get_index_of(&id) else { continue };
+            self.refresh(env, position);
+            self.settle(env, position);
+            self.watch(env, position);
+        }
+    }
+
+    /// Has a live peer looked at again when its silence is too long, if that is before the next look at all.
+    fn watch(&mut self, env: &Env<'_>, position: usize) {
+        let Some((id, peer)) = self.peers.get_index(position) else { return };
+        if peer.liveness != Liveness::Live {
+            return;
+        }
+        let until = env.active + env.config.gossip_interval;
+        let at = if peer.has_left { peer.pulse.pauses_at(env) } else { peer.pulse.suspect_at(env) };
+        if let Some(at) = at.filter(|at| *at > env.active && *at < until) {
+            self.due.insert((at, id.clone()));
+        }
+    }
+
+    /// An operator knows that a node will not come back. False: it is not known, or it is live.
+    pub(crate) fn forget_for_good(&mut self, env: &mut Env<'_>, id: &NodeId) -> bool {
+        if self.is_live(id) {
+            return false;
+        }
+        self.bindings.release(id.name());
+        let is_known = self.peers.contains_key(id);
+        if is_known {
+            self.forget(env, id);
+        }
+        is_known
+    }
+
+    fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        let Some((position, _, peer)) = self.peers.swap_remove_full(id) else { return };
+        self.ids.remove(id);
+        self.conflicts.remove(id);
+        self.addresses.remove(id.gossip_advertise_addr(), position);
+        if let Some((moved, _)) = self.peers.get_index(position) {
+            self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
+        }
+        self.forgotten.remember(env, id.clone(), peer.pulse.heartbeat(), peer.run());
+        if peer.announced || peer.keys_told {
+            env.tell(EventKind::NodeForgotten { node: id.clone() });
+        }
+    }
+}

@@ -139,8 +139,9 @@ impl Pulse {
     }
 }
 
-/// Less than this many mean intervals of silence are no sign that a node has stopped.
-const SOME_INTERVALS: f64 = 2.0;
+/// Up to so many mean intervals of silence are no sign that a node has stopped: in a small cluster, where it is heard of
+/// several times a round, that is little more than two rounds.
+const SOME_INTERVALS: f64 = 4.0;
 
 /// After so many times `max_interval` a node that was never seen beating goes.
 const UNPROVEN_INTERVALS: u32 = 3;

@@ -438,7 +438,7 @@ fn a_goodbye_that_others_tell_of_counts_when_the_node_falls_silent_and_is_no_dea
     world.tell_state(&a, set(LEFT_KEY, "1", 1));
     world.beat(60, 21, &[&a]);
     assert_eq!((world.liveness(&a), world.events()), (Some(Liveness::Live), vec![]), "it beats on: a lie");
-    world.silence(3);
+    world.silence(5);
     assert_eq!((world.liveness(&a), world.events()), (Some(Liveness::Left), vec!["a-1-a:7000 left".into()]));
 }
 

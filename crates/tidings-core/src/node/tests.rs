@@ -343,7 +343,7 @@ fn a_node_that_leaves_says_so_and_is_not_missed() {
     net.node("e").leave(now);
     assert_eq!(net.node("e").poll_transmit(), None, "a second time does nothing");
     net.down.insert(address("e"));
-    net.run(3);
+    net.run(6);
     assert_eq!(has_left(&net), 4);
     net.run(60);
     for name in ["a", "b", "c", "d"] {

@@ -96,7 +96,7 @@ fn a_farewell_crosses_a_python_relay_and_is_no_key_of_the_users() {
     let shown = NodeDigest { max_version: 9, ..entry(&leaver, 6) };
     hear(&mut a, at(6), &digest_of([entry(&relay, 6), shown]), python(&relay));
     a.apply(at(6), &whole(&leaver, vec![set(LEFT_KEY, "1", 9)]), python(&relay));
-    a.maintain(at(20));
+    a.maintain(at(24));
     assert_eq!(a.members.get(&leaver).unwrap().liveness(), Liveness::Left);
     assert_eq!(events(&mut a), ["leaver-1-leaver:7000 left"]);
 }

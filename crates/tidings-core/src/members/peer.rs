@@ -224,7 +224,12 @@ impl Peer {
     /// still is not.
     pub(super) fn is_over(&self, env: &Env<'_>) -> bool {
         let grace = env.config.failure_detector.dead_node_grace_period;
-        let is_gone = if self.is_unproven() { self.pulse.is_spent(env) } else { self.pulse.silence(env.now) >= grace };
+        let is_silent = self.pulse.silence(env.now) >= grace;
+        // Who was heard of just now is given the time to beat, however long the message may have been under way.
+        let is_gone = match self.is_unproven() {
+            true => self.pulse.is_spent(env) || (is_silent && self.pulse.is_silent(env)),
+            false => is_silent,
+        };
         self.liveness != Liveness::Live && is_gone
     }
 

@@ -275,6 +275,7 @@ pub struct Monitor {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     run: Option<Run>,
+    since: Instant,
     heartbeat: u64,
     version: (u64, u64),
     readable: BTreeMap<Arc<str>, u64>,
@@ -310,7 +311,9 @@ impl Monitor {
                 self.gone.remove(id);
             }
             let seen = self.seen.entry(id.clone()).or_default();
-            if is_other(seen.run, member.run) {
+            // Another run held the name, and it may be that this one holds it again: then its copy began anew.
+            let began_anew = seen.since != member.since && member.state.max_version() < seen.version.1;
+            if is_other(seen.run, member.run) || began_anew {
                 *seen = Seen::default();
             }
             seen.observe(observer, member)?;
@@ -350,6 +353,7 @@ impl Seen {
         }
         *self = Seen {
             run: member.run,
+            since: member.since,
             heartbeat: member.heartbeat,
             version,
             readable,

@@ -16,7 +16,7 @@ use crate::snapshot::Liveness;
 use crate::state::KeyValueUpdate;
 #[cfg(feature = "record")]
 use crate::state::NodeState;
-use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX};
+use crate::state::{Applied, Claim, KeyChange, LEFT_KEY, RESERVED_PREFIX, ValueStatus};
 use crate::stats::Stats;
 use crate::suspicion::Detector;
 use crate::time::Instant;
@@ -171,7 +171,8 @@ impl Members {
         let applied = peer.change_state(|state| state.apply(env.now, claim, key_values, &limits, &mut changes));
         self.state_bytes += peer.state.bytes().saturating_sub(before);
         peer.heard_version = peer.heard_version.max(peer.complete_version);
-        peer.left_by_own_word |= peer.has_left && word.is_proved();
+        let says_so = |update: &KeyValueUpdate| *update.key == *LEFT_KEY && update.status != ValueStatus::Deleted;
+        peer.left_by_own_word |= peer.has_left && word.is_proved() && key_values.iter().any(says_so);
         peer.keys_told |= !changes.is_empty();
         env.tell_changes(id, changes);
         self.refresh(env, position);

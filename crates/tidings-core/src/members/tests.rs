@@ -438,6 +438,10 @@ fn a_goodbye_that_others_tell_of_counts_when_the_node_falls_silent_and_is_no_dea
     world.tell_state(&a, set(LEFT_KEY, "1", 1));
     world.beat(60, 21, &[&a]);
     assert_eq!((world.liveness(&a), world.events()), (Some(Liveness::Live), vec![]), "it beats on: a lie");
+    // What it says itself of another key does not make the lie its own word.
+    world.tell_state_by(&a, set("k", "v", 2), Word::Own(Proof::Certificate));
+    assert_eq!(world.liveness(&a), Some(Liveness::Live));
+    world.events();
     world.silence(5);
     assert_eq!((world.liveness(&a), world.events()), (Some(Liveness::Left), vec!["a-1-a:7000 left".into()]));
 }

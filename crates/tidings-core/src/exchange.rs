@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
 use core::net::IpAddr;
+use core::time::Duration;
 
 use crate::config::ExchangeTimeouts;
 use crate::error::Rejected;
@@ -128,7 +129,7 @@ pub(crate) enum Stage {
     /// Dialled: the answer to our Syn, from `to`.
     SynAck { to: Address, asked_at: Instant },
     /// Accepted: the Syn.
-    Syn { accepted_at: Instant },
+    Syn { accepted_at: Instant, may_have_waited: Duration },
     /// Accepted: the Ack to our SynAck, from the node that sent the Syn.
     Ack { from: NodeId, protocol_revision: u32, proof: Proof, asked_at: Instant },
     /// Nothing: only to be closed. `told`: the node that holds our key-values up to a version once the Ack is sent.
@@ -216,10 +217,11 @@ impl Exchanges {
         })
     }
 
-    /// Takes in an exchange opened by a peer; `None`: there are too many, of all peers or of this one.
+    /// Takes in an exchange opened by a peer, which may have waited for so long; `None`: there are too many, of all peers or of this one.
     pub(crate) fn accept(
         &mut self,
         patience: Patience<'_>,
+        may_have_waited: Duration,
         from: IpAddr,
         max: usize,
         max_per_ip: usize,
@@ -232,7 +234,7 @@ impl Exchanges {
         self.accepted_by_ip.insert(from, from_this_ip + 1);
         let whole_due = patience.active + patience.timeouts.whole;
         Some(self.insert(Exchange {
-            stage: Stage::Syn { accepted_at: patience.now },
+            stage: Stage::Syn { accepted_at: patience.now, may_have_waited },
             step: Deadline::Packet,
             due: patience.due(Deadline::Packet, whole_due),
             whole_due,

@@ -24,7 +24,7 @@ use crate::rng::Random;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::Stats;
-use crate::suspicion::ActiveClock;
+use crate::suspicion::{ActiveClock, Attention};
 use crate::time::Instant;
 use crate::wire::aiocluster::Digest;
 use crate::wire::aiocluster::{Message, Packet, decode_known};
@@ -47,6 +47,7 @@ pub struct Node {
     started_at: Instant,
     now: Instant,
     clock: ActiveClock,
+    attention: Attention,
     next_round: Instant,
     farewell: Option<Farewell>,
     has_left: bool,
@@ -79,6 +80,7 @@ impl Node {
             started_at: now,
             now,
             clock: ActiveClock::default(),
+            attention: Attention::default(),
             next_round: first_round,
             farewell: None,
             has_left: false,
@@ -92,10 +94,12 @@ impl Node {
     /// Raises the heartbeat, as aiocluster does.
     pub fn accept(&mut self, now: Instant, from: IpAddr) -> Option<ExchangeId> {
         let at = self.moment(now);
+        let may_have_waited = self.attention.longest_wait(at.now);
         let limits = &self.knowledge.config.limits;
         let (max, max_per_ip) = (limits.max_accepted_exchanges, limits.max_accepted_exchanges_per_ip);
         self.knowledge.own.heartbeat += 1;
-        let accepted = self.exchanges.accept(patience(&self.knowledge.config, at), from, max, max_per_ip);
+        let accepted =
+            self.exchanges.accept(patience(&self.knowledge.config, at), may_have_waited, from, max, max_per_ip);
         match accepted {
             Some(_) => self.knowledge.stats.exchanges_accepted += 1,
             None => self.knowledge.stats.exchanges_refused += 1,
@@ -429,6 +433,7 @@ impl Node {
     /// Every input passes here first: time never runs backwards, and a local pause is noticed.
     fn moment(&mut self, now: Instant) -> Moment {
         self.now = self.now.max(now);
+        self.attention.input(self.now);
         let tolerance = self.knowledge.config.gossip_interval.max(MIN_PAUSE);
         let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
         if self.clock.notice(self.now, deadline, tolerance) {
@@ -559,13 +564,14 @@ impl Node {
         }
 
         let answer = match (stage, &message) {
-            (Stage::Syn { accepted_at }, Message::Syn { digest }) => {
+            (Stage::Syn { accepted_at, may_have_waited }, Message::Syn { digest }) => {
                 let from = first_of(digest).ok_or_else(|| unexpected(got))?.clone();
                 let proof = if is_certified { Proof::Certificate } else { Proof::Presence };
                 self.bind_name(&from, is_certified);
                 // It was written before the connection was made.
                 let timeouts = &self.knowledge.config.exchange_timeouts;
-                let (written, transit) = (accepted_at, timeouts.whole.min(timeouts.connect + timeouts.packet));
+                let under_way = timeouts.whole.min(timeouts.connect + timeouts.packet);
+                let (written, transit) = (accepted_at, under_way + may_have_waited);
                 let sender = Sender { id: &from, protocol_revision, proof, written, transit };
                 let answer = self.dialect.answer_syn(&mut self.knowledge, at, digest, subjects, sender);
                 self.exchanges.introduce(via, &from);

@@ -36,13 +36,13 @@ fn aborted(exchanges: &mut Exchanges, now: Instant) -> Vec<(ExchangeId, Deadline
 #[test]
 fn accepted_exchanges_are_bounded_in_all_and_by_peer_and_a_close_makes_room() {
     let mut exchanges = Exchanges::default();
-    let first = exchanges.accept(at(0), A, 3, 2).unwrap();
-    exchanges.accept(at(0), A, 3, 2).unwrap();
-    assert_eq!(exchanges.accept(at(0), A, 3, 2), None, "two of one address");
-    exchanges.accept(at(0), B, 3, 2).unwrap();
-    assert_eq!(exchanges.accept(at(0), B, 3, 2), None, "three in all");
+    let first = exchanges.accept(at(0), Duration::ZERO, A, 3, 2).unwrap();
+    exchanges.accept(at(0), Duration::ZERO, A, 3, 2).unwrap();
+    assert_eq!(exchanges.accept(at(0), Duration::ZERO, A, 3, 2), None, "two of one address");
+    exchanges.accept(at(0), Duration::ZERO, B, 3, 2).unwrap();
+    assert_eq!(exchanges.accept(at(0), Duration::ZERO, B, 3, 2), None, "three in all");
     exchanges.close(first).unwrap();
-    assert!(exchanges.accept(at(0), A, 3, 2).is_some());
+    assert!(exchanges.accept(at(0), Duration::ZERO, A, 3, 2).is_some());
     assert!(exchanges.close(first).is_none(), "closed already");
 }
 
@@ -59,7 +59,7 @@ fn a_stage_is_given_only_to_its_own_role_and_only_once() {
 #[test]
 fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
     let mut exchanges = Exchanges::default();
-    let accepted = exchanges.accept(at(0), A, 9, 9).unwrap();
+    let accepted = exchanges.accept(at(0), Duration::ZERO, A, 9, 9).unwrap();
     assert!(matches!(exchanges.take_stage(Via::Accepted(accepted)), Some(Stage::Syn { .. })));
     let from = id("a", 1);
     exchanges.introduce(Via::Accepted(accepted), &from);
@@ -76,7 +76,7 @@ fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
     assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell && closed.to_live));
     assert_eq!((exchanges.dialled(), exchanges.accepted()), (0, 0));
     // Of what is closed nothing is expected, and nothing is kept.
-    exchanges.wait_for(Via::Dialled(dialled), Stage::Syn { accepted_at: NOW });
+    exchanges.wait_for(Via::Dialled(dialled), Stage::Syn { accepted_at: NOW, may_have_waited: Duration::ZERO });
     assert!(exchanges.take_stage(Via::Dialled(dialled)).is_none() && exchanges.close(dialled).is_none());
 }
 
@@ -113,7 +113,7 @@ fn a_dialled_exchange_has_its_time_to_connect_and_then_for_each_packet() {
 #[test]
 fn all_steps_of_an_exchange_have_their_time_together() {
     let mut exchanges = Exchanges::default();
-    let accepted = exchanges.accept(at(0), A, 9, 9).unwrap();
+    let accepted = exchanges.accept(at(0), Duration::ZERO, A, 9, 9).unwrap();
     assert_eq!(exchanges.next_due(), secs(2));
     for now in 1..10 {
         exchanges.begin_step(at(now), accepted);
@@ -133,7 +133,7 @@ fn all_steps_of_an_exchange_have_their_time_together() {
 #[test]
 fn what_is_overdue_comes_soonest_first_and_what_is_closed_has_no_deadline() {
     let mut exchanges = Exchanges::default();
-    let accept = |exchanges: &mut Exchanges, now| exchanges.accept(at(now), A, 9, 9).unwrap();
+    let accept = |exchanges: &mut Exchanges, now| exchanges.accept(at(now), Duration::ZERO, A, 9, 9).unwrap();
     let [first, second, third] = [4, 2, 3].map(|now| accept(&mut exchanges, now));
     exchanges.close(third).unwrap();
     assert_eq!(exchanges.overdue(Instant::from_secs(9)), [second, first]);
@@ -147,7 +147,7 @@ fn what_is_overdue_comes_soonest_first_and_what_is_closed_has_no_deadline() {
 #[test]
 fn nothing_is_overdue_while_it_is_spared() {
     let mut exchanges = Exchanges::default();
-    let accepted = exchanges.accept(at(0), A, 9, 9).unwrap();
+    let accepted = exchanges.accept(at(0), Duration::ZERO, A, 9, 9).unwrap();
     exchanges.spare_until(Instant::from_secs(5));
     assert_eq!((exchanges.next_due(), exchanges.overdue(Instant::from_nanos(4_999_999_999))), (secs(5), Vec::new()));
     assert_eq!(exchanges.overdue(Instant::from_secs(5)), [accepted]);
@@ -156,11 +156,11 @@ fn nothing_is_overdue_while_it_is_spared() {
 #[test]
 fn an_abort_that_is_not_drained_takes_the_place_of_an_exchange() {
     let mut exchanges = Exchanges::default();
-    let accepted = exchanges.accept(at(0), A, 1, 1).unwrap();
+    let accepted = exchanges.accept(at(0), Duration::ZERO, A, 1, 1).unwrap();
     exchanges.introduce(Via::Accepted(accepted), &id("a", 1));
     exchanges.abort(accepted);
     exchanges.close(accepted).unwrap();
-    assert_eq!(exchanges.accept(at(0), B, 1, 1), None);
+    assert_eq!(exchanges.accept(at(0), Duration::ZERO, B, 1, 1), None);
     assert_eq!(exchanges.next_abort().and_then(|abort| abort.peer), Some(id("a", 1)));
-    assert!(exchanges.accept(at(0), B, 1, 1).is_some());
+    assert!(exchanges.accept(at(0), Duration::ZERO, B, 1, 1).is_some());
 }

@@ -1,9 +1,11 @@
 //! How long others may be silent: heartbeats and phi, this node's own reach, and the clock that leaves pauses out.
 
+mod attention;
 mod clock;
 mod health;
 mod window;
 
+pub(crate) use attention::Attention;
 pub(crate) use clock::ActiveClock;
 pub(crate) use health::LocalHealth;
 pub use window::{Detector, HeartbeatWindow};

@@ -28,7 +28,7 @@ impl Side {
 #[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) node: usize,
-    /// The node's exchange; `None`: the acceptor has not accepted yet.
+    /// The node's exchange; `None`: the acceptor has not accepted yet, or is no node.
     pub(crate) exchange: Option<ExchangeId>,
     pub(crate) is_open: bool,
     /// It has sent a packet.
@@ -45,6 +45,17 @@ pub(crate) struct Connection {
     acceptor: End,
     /// The Syn, until the dialler is connected.
     pub(crate) syn: Option<Bytes>,
+    /// The name that the acceptor's certificate must hold, where the dialler expects one.
+    pub(crate) expects: Option<String>,
+}
+
+/// What a process sends first on a connection of its own.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    /// The node's exchange; `None`: it is no node that dials.
+    pub(crate) exchange: Option<ExchangeId>,
+    pub(crate) syn: Bytes,
+    pub(crate) expects: Option<String>,
 }
 
 impl Connection {
@@ -84,10 +95,10 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    pub(crate) fn dial(&mut self, from: usize, to: usize, exchange: ExchangeId, syn: Bytes) -> ConnectionId {
-        let end = |node, exchange: Option<ExchangeId>| End {
+    pub(crate) fn dial(&mut self, from: usize, to: usize, dial: Dial) -> ConnectionId {
+        let end = |node, exchange, is_open| End {
             node,
-            is_open: exchange.is_some(),
+            is_open,
             exchange,
             has_spoken: false,
             stalls: false,
@@ -95,8 +106,9 @@ impl Connections {
         };
         self.last += 1;
         let id = ConnectionId(self.last);
-        let connection = Connection { dialler: end(from, Some(exchange)), acceptor: end(to, None), syn: Some(syn) };
-        self.open.insert(id, connection);
+        let Dial { exchange, syn, expects } = dial;
+        let (dialler, acceptor) = (end(from, exchange, true), end(to, None, false));
+        self.open.insert(id, Connection { dialler, acceptor, syn: Some(syn), expects });
         id
     }
 

@@ -1,13 +1,13 @@
-//! What goes wrong, as data, and the plan of single actions that it comes to.
+//! What goes wrong, as data.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidings_core::Instant;
 
-use crate::random::Random;
 use crate::scenario::ScenarioError;
+use crate::stranger::Lie;
 use crate::text::{Who, duration};
+use crate::world::Listens;
 
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,7 +15,8 @@ pub struct Fault {
     /// When, from the start.
     #[serde(with = "duration")]
     pub at: Duration,
-    /// To whom.
+    /// To whom; about whom, where it is a stranger that lies. Nobody by default: guests come by themselves.
+    #[serde(default, skip_serializing_if = "Who::is_nobody")]
     pub who: Who,
     /// How much later it happens to each further one of them.
     #[serde(default, with = "duration", skip_serializing_if = "Duration::is_zero")]
@@ -116,6 +117,63 @@ pub enum FaultKind {
         /// By so many millionths.
         rate_ppm: i32,
     },
+    /// Nodes come and go: guests, beside the scenario's own nodes.
+    Churn {
+        /// One starts each so long.
+        #[serde(rename = "each", with = "duration")]
+        interval: Duration,
+        /// Each runs so long.
+        #[serde(with = "duration")]
+        lives: Duration,
+        /// They say goodbye before they end.
+        #[serde(default)]
+        leave: bool,
+        /// A few names take turns, each with an address of its own; else every guest has a new name at a new address.
+        #[serde(default)]
+        stable_names: bool,
+        /// Guests start for so long.
+        #[serde(rename = "for", with = "duration")]
+        duration: Duration,
+    },
+    /// The process is started a second time, with the same id and generation, on another host.
+    Clone {
+        /// Who is reached at the address.
+        listens: Listens,
+        /// The second process ends after so long.
+        #[serde(rename = "for", with = "duration")]
+        duration: Duration,
+    },
+    /// Another process with the node's name is started at an address of its own.
+    Rival {
+        /// With which generation.
+        #[serde(default)]
+        generation: Generation,
+        /// It ends after so long.
+        #[serde(rename = "for", with = "duration")]
+        duration: Duration,
+    },
+    /// A [stranger](crate::Stranger) lies about these nodes.
+    Stranger {
+        /// What it says, all of it in each packet.
+        lies: Vec<Lie>,
+        /// Whom it tells.
+        to: Who,
+        /// It dials the node that it lies about instead.
+        #[serde(default)]
+        to_owner: bool,
+        /// It speaks as the node that it lies about.
+        #[serde(default)]
+        as_owner: bool,
+        /// It speaks as an aiocluster node does.
+        #[serde(default)]
+        unmarked: bool,
+        /// A packet goes out each so long.
+        #[serde(rename = "each", with = "duration")]
+        interval: Duration,
+        /// It is there for so long.
+        #[serde(rename = "for", with = "duration")]
+        duration: Duration,
+    },
 }
 
 /// The generation a process comes back with.
@@ -128,34 +186,33 @@ pub enum Generation {
     /// The one it had: somebody wrote it into the config. Where its peers know too little of the run before to tell it
     /// from this one, a higher one: that two short runs share a generation is a mistake no protocol can see.
     Same,
+    /// The one it had, whatever its peers know of the run before.
+    Reused,
     /// A lower one: the wall clock was set back.
     Lower,
+    /// A day too high: the wall clock is ahead. The next start with [`Generation::New`] finds it right again, so that its
+    /// generation is lower.
+    Future,
 }
 
-/// One thing to do to the world.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Action {
-    Crash(usize),
-    PowerOff(usize),
-    Restart(usize, Generation),
-    Leave(usize),
-    Pause(usize),
-    Resume(usize),
-    Stall(usize, Duration),
-    Slow(usize, Duration),
-    Separate(Vec<usize>, u32),
-    Deaf(usize, bool),
-    Cut(usize, usize, bool),
-    Loss(usize, f64),
-    ClockJump(usize, Duration),
-    ClockSkew(usize, i32),
-}
+/// So many guests may come by one fault.
+const MAX_GUESTS: u128 = 1_000_000;
 
 impl Fault {
     pub(crate) fn validate(&self) -> Result<(), ScenarioError> {
         match &self.kind {
             FaultKind::Loss { loss, .. } if !(0.0..=1.0).contains(loss) => {
                 Err(ScenarioError::new(format!("fault.loss is {loss}, allowed: 0 to 1")))
+            }
+            FaultKind::Churn { interval, lives, .. } if interval.is_zero() || lives.is_zero() => Err(
+                ScenarioError::new(format!("churn.each is {interval:?} and churn.lives {lives:?}, allowed: above 0")),
+            ),
+            FaultKind::Churn { interval, duration, .. } if duration.as_nanos() / interval.as_nanos() > MAX_GUESTS => {
+                let error = format!("churn.for is {duration:?}, allowed: up to {MAX_GUESTS} times churn.each");
+                Err(ScenarioError::new(error))
+            }
+            FaultKind::Stranger { interval, .. } if *interval < Duration::from_millis(1) => {
+                Err(ScenarioError::new(format!("stranger.each is {interval:?}, allowed: 1ms or more")))
             }
             _ if self.times > 1 && self.every.is_zero() => {
                 let times = self.times;
@@ -167,77 +224,32 @@ impl Fault {
 
     /// Whether the nodes it happens to stay disturbed by it, though they run.
     pub(crate) fn disturbs_running_nodes(&self) -> bool {
-        !matches!(self.kind, FaultKind::Crash { .. } | FaultKind::Restart { .. } | FaultKind::Leave {})
-    }
-
-    /// The nodes it happens to, and what is done when.
-    pub(crate) fn plan(&self, nodes: usize, side: u32, random: &mut Random) -> (Vec<usize>, Vec<(Instant, Action)>) {
-        let who = self.who.among(nodes, random);
-        let others = match &self.kind {
-            FaultKind::Cut { to, .. } => to.among(nodes, random),
-            _ => Vec::new(),
-        };
-        let mut plan = Vec::new();
-        for time in 0..self.times.max(1) {
-            let at = Instant::ZERO + self.at + self.every * time;
-            if let FaultKind::Partition { duration } = &self.kind {
-                plan.push((at, Action::Separate(who.clone(), side)));
-                plan.push((at + *duration, Action::Separate(who.clone(), 0)));
-                continue;
-            }
-            for (position, node) in who.iter().enumerate() {
-                let at = at + self.stagger * u32::try_from(position).unwrap_or(u32::MAX);
-                self.kind.plan(at, *node, &others, &mut plan);
-            }
-        }
-        (who, plan)
+        !matches!(
+            self.kind,
+            FaultKind::Crash { .. } | FaultKind::Restart { .. } | FaultKind::Leave {} | FaultKind::Churn { .. }
+        )
     }
 }
 
 impl FaultKind {
-    fn plan(&self, at: Instant, node: usize, others: &[usize], plan: &mut Vec<(Instant, Action)>) {
-        match *self {
-            FaultKind::Crash { power: false } => plan.push((at, Action::Crash(node))),
-            FaultKind::Crash { power: true } => plan.push((at, Action::PowerOff(node))),
-            FaultKind::Restart { down, generation } => {
-                plan.push((at, Action::Crash(node)));
-                plan.push((at + down, Action::Restart(node, generation)));
-            }
-            FaultKind::Leave {} => plan.push((at, Action::Leave(node))),
-            FaultKind::Pause { duration } => {
-                plan.push((at, Action::Pause(node)));
-                plan.push((at + duration, Action::Resume(node)));
-            }
-            FaultKind::Stall { duration } => plan.push((at, Action::Stall(node, duration))),
-            FaultKind::Slow { delay, duration } => {
-                plan.push((at, Action::Slow(node, delay)));
-                plan.push((at + duration, Action::Slow(node, Duration::ZERO)));
-            }
-            FaultKind::Deaf { duration } => {
-                plan.push((at, Action::Deaf(node, true)));
-                plan.push((at + duration, Action::Deaf(node, false)));
-            }
-            FaultKind::Cut { duration, .. } => {
-                for other in others.iter().filter(|other| **other != node) {
-                    plan.push((at, Action::Cut(node, *other, true)));
-                    plan.push((at + duration, Action::Cut(node, *other, false)));
-                }
-            }
-            FaultKind::Loss { loss, duration } => {
-                plan.push((at, Action::Loss(node, loss)));
-                plan.push((at + duration, Action::Loss(node, 0.0)));
-            }
-            FaultKind::ClockJump { by } => plan.push((at, Action::ClockJump(node, by))),
-            FaultKind::ClockSkew { rate_ppm } => plan.push((at, Action::ClockSkew(node, rate_ppm))),
-            // Planned as a whole, not node by node.
-            FaultKind::Partition { .. } => {}
+    /// Half as many guests, or half of the lies.
+    pub(crate) fn halve(&mut self) {
+        match self {
+            FaultKind::Churn { interval, duration, .. } if *duration > *interval => *duration /= 2,
+            FaultKind::Stranger { lies, .. } if lies.len() > 1 => lies.truncate(lies.len() / 2),
+            FaultKind::Stranger { interval, duration, .. } if *duration > *interval => *duration /= 2,
+            _ => {}
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tidings_core::Instant;
+
     use super::*;
+    use crate::plan::Action;
+    use crate::random::Random;
 
     fn fault(text: &str) -> Result<Fault, toml::de::Error> {
         toml::from_str(text)
@@ -248,10 +260,47 @@ mod tests {
         let text = "kind = \"cut\"\nat = \"1m\"\nwho = [1]\nto = \"50%\"\nfor = \"20s\"\nevery = \"40s\"\ntimes = 3";
         let cut = fault(text).unwrap();
         assert_eq!(fault(&toml::to_string(&cut).unwrap()).unwrap(), cut);
-        let (who, plan) = cut.plan(4, 1, &mut Random::from_seed(1));
+        let (who, plan) = cut.plan(4, 0, &mut Random::from_seed(1));
         assert_eq!(who, [1]);
         assert_eq!(plan.first().map(|(at, _)| *at), Some(Instant::from_secs(60)));
         assert_eq!(plan.last().map(|(at, _)| *at), Some(Instant::from_secs(160)));
+    }
+
+    #[test]
+    fn guests_start_evenly_and_names_come_again_when_their_runs_are_over() {
+        let text = "kind = \"churn\"\nat = \"30s\"\neach = \"30s\"\nlives = \"75s\"\nfor = \"2m\"";
+        let plan_of = |text: &str| fault(text).unwrap().plan(3, 0, &mut Random::from_seed(1)).1;
+        let numbers = |plan: &[(Instant, Action)]| -> Vec<usize> {
+            let mut plan = plan.to_vec();
+            plan.sort_by_key(|(at, _)| *at);
+            let arrivals = plan.iter().filter_map(|(_, action)| match action {
+                Action::Arrive(guest, _) => Some(guest.number),
+                _ => None,
+            });
+            arrivals.collect()
+        };
+        let plan = plan_of(text);
+        assert_eq!(numbers(&plan), [0, 1, 2, 3, 4]);
+        assert_eq!(plan.last().map(|(at, _)| *at), Some(Instant::from_secs(30 + 120 + 75)));
+        assert_eq!(numbers(&plan_of(&format!("{text}\nstable_names = true"))), [0, 1, 2, 0, 1]);
+        for (wrong, named) in [("each = \"30s\"", "each = \"0s\""), ("for = \"2m\"", "for = \"9999999h\"")] {
+            assert!(fault(&text.replace(wrong, named)).unwrap().validate().is_err(), "{named}");
+        }
+    }
+
+    #[test]
+    fn a_stranger_reads_back_as_it_is_written() {
+        let text = "kind = \"stranger\"\nat = \"30s\"\nwho = [1]\nto = \"all\"\neach = \"1s\"\nfor = \"9s\"\n\
+                    [[lies]]\nlie = \"run\"\ngeneration = \"newer\"\nat = \"nobody\"\n[[lies]]\nlie = \"farewell\"";
+        let stranger = fault(text).unwrap();
+        assert_eq!(fault(&toml::to_string(&stranger).unwrap()).unwrap(), stranger);
+        let (_, plan) = stranger.plan(4, 2, &mut Random::from_seed(1));
+        let guest = crate::plan::Guest { fault: 2, number: 0 };
+        let expected = [
+            (Instant::from_secs(30), Action::Lie(guest, vec![1])),
+            (Instant::from_secs(39), Action::Depart(guest, false)),
+        ];
+        assert_eq!(plan, expected);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! One host: the process on it, its clock, and what is wrong with it.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tidings_core::record::Recorder;
-use tidings_core::{Config, Instant};
+use tidings_core::{Instant, PeerIdentity};
 
 use crate::clock::Clock;
 use crate::queue::Happening;
+use crate::stranger::Actor;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +24,24 @@ pub enum Process {
     Gone,
 }
 
+/// What runs on a host.
+#[derive(Debug)]
+pub(crate) enum Program {
+    /// A node: what the process is, or was when it ended.
+    Node(Box<Recorder>),
+    /// What makes packets of its own.
+    Stranger(Box<Actor>),
+    /// Nothing, for good.
+    Nothing,
+}
+
 #[derive(Debug)]
 pub(crate) struct Host {
-    pub(crate) config: Config,
-    /// What the process is, or was when it crashed.
-    pub(crate) node: Recorder,
+    pub(crate) program: Program,
+    /// Its address in the network.
+    pub(crate) ip: IpAddr,
+    /// What its connections prove it to be.
+    pub(crate) identity: PeerIdentity,
     /// What was recorded of it; `None`: it is not recorded.
     pub(crate) recording: Option<Vec<u8>>,
     pub(crate) process: Process,
@@ -45,8 +60,47 @@ pub(crate) struct Host {
 }
 
 impl Host {
+    /// A host at `ip` on which this begins to run now.
+    pub(crate) fn new(now: Instant, program: Program, ip: IpAddr) -> Host {
+        Host {
+            program,
+            ip,
+            identity: PeerIdentity::Plaintext,
+            recording: None,
+            process: Process::Running,
+            run: 0,
+            clock: Clock::started_at(now),
+            backlog: VecDeque::new(),
+            armed: None,
+            setting: 0,
+            stalled_until: Instant::ZERO,
+            delay: Duration::ZERO,
+        }
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.process == Process::Running
+    }
+
+    pub(crate) fn node(&self) -> Option<&Recorder> {
+        match &self.program {
+            Program::Node(node) => Some(node),
+            Program::Stranger(_) | Program::Nothing => None,
+        }
+    }
+
+    pub(crate) fn node_mut(&mut self) -> Option<&mut Recorder> {
+        match &mut self.program {
+            Program::Node(node) => Some(node),
+            Program::Stranger(_) | Program::Nothing => None,
+        }
+    }
+
+    pub(crate) fn stranger(&self) -> Option<&Actor> {
+        match &self.program {
+            Program::Stranger(stranger) => Some(stranger),
+            Program::Node(_) | Program::Nothing => None,
+        }
     }
 
     /// When a packet that is there at `at` gets through the host.

@@ -194,6 +194,15 @@ impl Network {
         self.losses.clear();
     }
 
+    /// Ends all that holds for this one node, which is gone.
+    pub(crate) fn forget(&mut self, node: usize) {
+        self.cuts.retain(|(from, to)| *from != node && *to != node);
+        self.deaf.remove(&node);
+        self.sides.remove(&node);
+        self.losses.remove(&node);
+        self.free_at.remove(&node);
+    }
+
     /// Whether nothing passes from one node to the other.
     #[must_use]
     pub fn is_cut(&self, from: usize, to: usize) -> bool {

@@ -83,12 +83,30 @@ impl Measure {
 
     /// The node `index` starts, as `id`.
     pub fn begin(&mut self, index: usize, id: &NodeId) {
+        self.observe(index);
+        self.indexes.insert(id.clone(), index);
+        self.ended.remove(id);
+    }
+
+    /// What `index` tells counts from now on: it has just started.
+    pub(crate) fn observe(&mut self, index: usize) {
         if self.live.len() <= index {
             self.live.resize_with(index + 1, BTreeSet::new);
         }
         self.live[index].clear();
-        self.indexes.insert(id.clone(), index);
+    }
+
+    /// The host of the node `index` is gone.
+    pub(crate) fn retire(&mut self, index: usize) {
+        if let Some(live) = self.live.get_mut(index) {
+            *live = BTreeSet::new();
+        }
+    }
+
+    /// Nobody tells of this run any more.
+    pub(crate) fn forget(&mut self, id: &NodeId) {
         self.ended.remove(id);
+        self.indexes.remove(id);
     }
 
     /// The process of `id` has ended.
@@ -174,8 +192,11 @@ impl Measure {
         let nodes = running.len().max(1) as f64;
         let live: Vec<_> = running.iter().filter_map(|index| self.live.get(*index)).collect();
         let known: usize = live.iter().map(|live| live.len()).sum();
-        // Few have ended, and many are live.
-        let ended_among = |live: &BTreeSet<NodeId>| self.ended.keys().filter(|id| live.contains(*id)).count();
+        // Whichever are fewer are looked up among the others.
+        let ended_among = |live: &BTreeSet<NodeId>| match self.ended.len() < live.len() {
+            true => self.ended.keys().filter(|id| live.contains(*id)).count(),
+            false => live.iter().filter(|id| self.ended.contains_key(*id)).count(),
+        };
         let known_wrongly: usize = live.iter().map(|live| ended_among(live)).sum();
         let elapsed = now.saturating_duration_since(self.sampled_at).as_secs_f64();
         let rate = if elapsed > 0.0 { (bytes - self.bytes) as f64 / nodes / elapsed } else { 0.0 };

@@ -36,6 +36,9 @@ pub struct Report {
     pub messages_per_node_per_s: f64,
     /// The largest packet.
     pub max_packet_bytes: u64,
+    /// What each [day](crate::Scenario::day) was like; none where no day was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub days: Vec<Day>,
     /// What did not hold. The run ends with the first one.
     pub violations: Vec<String>,
     /// Which rule that was.
@@ -53,4 +56,22 @@ pub struct Report {
     /// The cluster over time.
     #[serde(skip)]
     pub samples: Vec<Sample>,
+}
+
+/// One day of a cluster's life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Day {
+    /// Which one, from 1 on.
+    pub day: u32,
+    /// Processes that were started.
+    pub starts: u64,
+    /// Nodes that run at its end.
+    pub running: usize,
+    /// The most nodes that one of these knows then, whatever it takes them for.
+    pub most_known: usize,
+    /// Bytes that a node sent in a second, on average.
+    pub bytes_per_node_per_s: f64,
+    /// Events that the nodes told, key changes too.
+    pub events: u64,
 }

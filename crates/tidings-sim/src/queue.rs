@@ -25,6 +25,8 @@ pub(crate) enum Happening {
     Packet(Arrival),
     /// `side` learns that the other end has closed.
     PeerClosed { connection: ConnectionId, side: Side },
+    /// A stranger at `side` has waited long enough.
+    GivenUp { connection: ConnectionId, side: Side },
 }
 
 /// A packet that reaches `side` of a connection.

@@ -49,6 +49,11 @@ pub struct Scenario {
     pub boot_over: Duration,
     /// Whether all faults end afterwards, and all nodes have to agree within a bound.
     pub heal: bool,
+    /// Whether every node, and every stranger, has a certificate of its own, and all connections are TLS.
+    pub tls: bool,
+    /// How long a day is, if traffic and tables are to be looked at day by day: [`Report::days`](crate::Report::days).
+    #[serde(with = "optional_duration", skip_serializing_if = "Option::is_none")]
+    pub day: Option<Duration>,
     /// How closely everything is watched.
     pub checks: Checks,
     /// The nodes' own settings.
@@ -133,6 +138,8 @@ impl Default for Scenario {
             duration: Duration::from_secs(60),
             boot_over: Duration::ZERO,
             heal: false,
+            tls: false,
+            day: None,
             checks: Checks::default(),
             protocol: Protocol::default(),
             link: LinkConfig::default(),
@@ -210,6 +217,9 @@ impl Scenario {
         within("workload.writes_per_s", writes.to_string(), (0.0..=1e6).contains(&writes), "0 to 1000000")?;
         let longest = Duration::from_secs(10 * 365 * 24 * 3600);
         within("for", format!("{:?}", self.duration), self.duration <= longest, "up to ten years")?;
+        if let Some(day) = self.day {
+            within("day", format!("{day:?}"), day >= Duration::from_secs(1), "1s or more")?;
+        }
         for fault in &self.faults {
             fault.validate()?;
         }
@@ -223,7 +233,9 @@ impl Scenario {
     #[must_use]
     pub fn config(&self, index: usize, generation: u64) -> Config {
         let protocol = &self.protocol;
-        let mut config = Config::new(NodeId::new(format!("node{index}"), generation, address(index)));
+        let tls_name = self.tls.then(|| format!("node{index}.example"));
+        let id = NodeId::with_tls_name(format!("node{index}"), generation, address(index), tls_name);
+        let mut config = Config::new(id);
         if self.clusters > 1 {
             config.cluster_id = format!("cluster{}", self.cluster_of(index));
         }
@@ -250,6 +262,13 @@ impl Scenario {
     #[must_use]
     pub fn first_nodes(&self) -> usize {
         (self.seeds * self.clusters).min(self.nodes)
+    }
+
+    /// Whether the links lose and delay nothing to speak of.
+    pub(crate) fn is_clean(&self) -> bool {
+        let LinkConfig { latency, loss, duplicate, reorder, bandwidth } = self.link;
+        let is_quick = latency.max * 20 < self.protocol.interval && latency.tail == 0.0;
+        is_quick && loss == 0.0 && reorder == 0.0 && duplicate == 0.0 && bandwidth == 0
     }
 
     /// Which cluster a node belongs to.

@@ -1,21 +1,27 @@
 //! Runs a scenario: boots the nodes, lets users and faults do their work, heals, and watches all the time.
 
+mod days;
+mod guests;
+mod machines;
 mod users;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
-use tidings_core::{EventKind, Instant, Lifetime, NodeId};
+use tidings_core::{EventKind, Instant};
 
-use crate::check::{Checker, Rule, Violation};
-use crate::fault::{Action, Generation};
+use crate::check::{Checker, Rule, Violation, Words};
+use crate::fault::Generation;
 use crate::link::{Latency, LinkConfig};
 use crate::measure::Measure;
 use crate::outcome::Report;
+use crate::plan::{Action, Guest};
 use crate::random::Random;
 use crate::scenario::{Scenario, ScenarioError};
 use crate::world::World;
+use days::Days;
+use guests::Visit;
 
 /// Runs the scenario.
 ///
@@ -57,9 +63,6 @@ pub(crate) fn run_with_tap<'a>(scenario: &'a Scenario, tap: Tap<'a>) -> Result<R
 /// Looks at a node after each step.
 type Tap<'a> = &'a mut dyn FnMut(&World, usize);
 
-/// The wall clock at the start: generations come from it, in nanoseconds since 1970.
-const WALL_CLOCK: u64 = 1_750_000_000_000_000_000;
-
 struct Simulation<'a> {
     scenario: &'a Scenario,
     world: World,
@@ -70,6 +73,13 @@ struct Simulation<'a> {
     plan: Vec<(Instant, Action)>,
     /// Nodes that are told to leave and have not finished.
     leaving: BTreeSet<usize>,
+    /// The processes beside the scenario's own nodes.
+    guests: BTreeMap<Guest, Visit>,
+    /// Hosts of guests that will not come again, and when nobody may know them any more.
+    retiring: Vec<(Instant, usize)>,
+    /// What one stranger may do; `None`: more is wrong than that.
+    words: Option<Words>,
+    days: Days,
     next_write: Instant,
     converged_at: Option<Instant>,
     /// Nothing can be wrong with anybody: a running node that is declared dead is a violation.
@@ -89,16 +99,14 @@ impl<'a> Simulation<'a> {
         let mut faults = random.fork();
         let mut measure = Measure::default();
         let mut plan = Vec::new();
-        for (fault, side) in scenario.faults.iter().zip(1..) {
-            let (who, actions) = fault.plan(scenario.nodes, side, &mut faults);
+        for (number, fault) in scenario.faults.iter().enumerate() {
+            let (who, actions) = fault.plan(scenario.nodes, number, &mut faults);
             if fault.disturbs_running_nodes() {
                 measure.disturb(&who);
             }
             plan.extend(actions);
         }
         plan.sort_by_key(|(at, _)| *at);
-        let is_quick = scenario.link.latency.max * 20 < scenario.protocol.interval && scenario.link.latency.tail == 0.0;
-        let is_clean = scenario.link.loss == 0.0 && scenario.link.reorder == 0.0 && scenario.link.duplicate == 0.0;
         let mut simulation = Simulation {
             scenario,
             world,
@@ -107,9 +115,13 @@ impl<'a> Simulation<'a> {
             random,
             plan,
             leaving: BTreeSet::new(),
+            guests: BTreeMap::new(),
+            retiring: Vec::new(),
+            words: Words::new(scenario),
+            days: Days::new(scenario),
             next_write: Instant::FAR_FUTURE,
             converged_at: None,
-            is_undisturbed: is_quick && is_clean && scenario.link.bandwidth == 0 && scenario.faults.is_empty(),
+            is_undisturbed: scenario.is_clean() && scenario.faults.is_empty(),
             node_hours: 0.0,
             recorded: None,
             tap: None,
@@ -125,7 +137,8 @@ impl<'a> Simulation<'a> {
             if self.scenario.heal {
                 rounds_to_heal = Some(self.liveness()?);
             }
-            self.checker.sweep(&self.world)
+            self.checker.sweep(&self.world)?;
+            self.days.growth(self.world.now())
         });
         let cpu_s = began.elapsed().as_secs_f64();
         Ok(self.report(outcome.err(), rounds_to_heal, cpu_s))
@@ -165,6 +178,7 @@ impl<'a> Simulation<'a> {
         for index in std::mem::take(&mut self.leaving) {
             self.act(Action::Crash(index))?;
         }
+        self.end_doubles_and_strangers()?;
         let healed = self.world.now();
         let end = healed + self.bound();
         let interval = self.scenario.protocol.interval;
@@ -187,7 +201,8 @@ impl<'a> Simulation<'a> {
     /// How long it may take to agree: for the detector to find out who is there and who is not, for grace periods to end,
     /// and for as many rounds as the news is packets long.
     fn bound(&self) -> Duration {
-        let Scenario { protocol, workload, nodes, .. } = self.scenario;
+        let Scenario { protocol, workload, .. } = self.scenario;
+        let nodes = self.scenario.nodes.max(self.world.running().count());
         let config = self.scenario.config(0, 1);
         let longest_interval = config.max_interval().max(config.initial_interval());
         let detector = longest_interval.mul_f64(protocol.phi_threshold + 4.0);
@@ -243,13 +258,13 @@ impl<'a> Simulation<'a> {
                 self.news()?;
                 self.checker.step(&self.world, node)?;
             }
-            let up = (0..self.world.len()).filter(|index| self.world.node(*index).is_some()).count() as f64;
+            let up = self.checker.present().filter(|index| self.world.node(*index).is_some()).count() as f64;
             self.node_hours += self.world.now().saturating_duration_since(before).as_secs_f64() * up / 3600.0;
             if next == self.next_write {
                 self.write()?;
                 self.schedule_write();
             } else if next == sample {
-                self.sample();
+                self.sample()?;
             }
             if next == until {
                 return Ok(());
@@ -265,12 +280,31 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    fn sample(&mut self) {
+    /// Once a round: measures, and holds the nodes against the rules that take a look at all of them.
+    fn sample(&mut self) -> Result<(), Violation> {
         let running: Vec<usize> = self.world.running().collect();
         self.measure.sample(self.world.now(), &running, self.world.traffic().bytes);
         if self.converged_at.is_none() && self.is_converged() {
             self.converged_at = Some(self.world.now());
         }
+        self.retire_the_long_gone();
+        self.days.look(&self.world, &running);
+        self.checker.ages(&self.world)?;
+        self.words()
+    }
+
+    /// While strangers lie, and after: that it hurts few, and for a short time.
+    fn words(&mut self) -> Result<(), Violation> {
+        let Some(words) = &mut self.words else { return Ok(()) };
+        let now = self.world.now();
+        let is_due = words.is_due(now);
+        let (measure, scenario) = (&self.measure, self.scenario);
+        words.check(&self.world, |index| measure.live(index), |index| scenario.cluster_of(index))?;
+        if !is_due {
+            return Ok(());
+        }
+        let message = |what| format!("{what}, a while after the last stranger was gone");
+        self.agreement().map_err(|what| Violation { at: now, rule: Rule::Word, message: message(what) })
     }
 
     fn is_converged(&self) -> bool {
@@ -291,7 +325,11 @@ impl<'a> Simulation<'a> {
     /// Takes what the nodes tell.
     fn news(&mut self) -> Result<(), Violation> {
         for (index, event) in self.world.take_news() {
+            self.days.events += 1;
             self.checker.event(&self.world, index, &event)?;
+            if let Some(words) = &self.words {
+                words.event(&self.world, &self.checker.runs, index, &event.kind)?;
+            }
             let is_false = self.measure.event(self.world.now(), index, &event.kind);
             if is_false && self.is_undisturbed {
                 let message = format!("node {index} tells: {}, and nothing is wrong with it", event.kind);
@@ -302,102 +340,6 @@ impl<'a> Simulation<'a> {
             }
         }
         Ok(())
-    }
-
-    // ---- nodes ----
-
-    fn wall_clock(&self) -> u64 {
-        WALL_CLOCK + self.world.now().as_nanos()
-    }
-
-    fn boot(&mut self, index: usize) -> Result<(), Violation> {
-        let config = self.scenario.config(index, self.wall_clock());
-        let id = config.node_id.clone();
-        self.checker.begin(index, &id, None);
-        self.measure.begin(index, &id);
-        // The config was validated with the scenario.
-        if self.world.add(config).is_err() {
-            return Ok(());
-        }
-        if self.recorded == Some(index) {
-            self.world.record(index);
-        }
-        self.set_first_keys(index)
-    }
-
-    fn set_first_keys(&mut self, index: usize) -> Result<(), Violation> {
-        for key in 0..self.scenario.workload.keys {
-            self.set(index, key, Lifetime::Forever)?;
-        }
-        self.news()
-    }
-
-    fn act(&mut self, action: Action) -> Result<(), Violation> {
-        match action {
-            Action::Crash(index) => self.end(index, World::crash),
-            Action::PowerOff(index) => self.end(index, World::power_off),
-            Action::Restart(index, generation) => self.restart(index, generation)?,
-            Action::Leave(index) => {
-                if self.world.running().any(|running| running == index) && self.leaving.insert(index) {
-                    self.world.leave(index);
-                }
-            }
-            Action::Pause(index) => self.world.pause(index),
-            Action::Resume(index) => self.world.resume(index),
-            Action::Stall(index, duration) => {
-                let until = self.world.now() + duration;
-                self.world.stall(index, until);
-            }
-            Action::Slow(index, delay) => self.world.slow_down(index, delay),
-            Action::Separate(nodes, side) => self.world.network().separate(&nodes, side),
-            Action::Deaf(index, is_deaf) => self.world.network().set_deaf(index, is_deaf),
-            Action::Cut(from, to, true) => self.world.network().cut(from, to),
-            Action::Cut(from, to, false) => self.world.network().mend(from, to),
-            Action::Loss(index, loss) => self.world.network().set_loss(index, loss),
-            Action::ClockJump(index, by) => self.world.jump_clock(index, by),
-            Action::ClockSkew(index, rate_ppm) => self.world.skew_clock(index, rate_ppm),
-        }
-        self.news()
-    }
-
-    fn end(&mut self, index: usize, end: impl FnOnce(&mut World, usize)) {
-        self.leaving.remove(&index);
-        if let Some(id) = self.world.node(index).map(|node| node.id().clone()) {
-            self.measure.end(self.world.now(), &id);
-        }
-        end(&mut self.world, index);
-    }
-
-    fn restart(&mut self, index: usize, generation: Generation) -> Result<(), Violation> {
-        let Some(before) = self.world.node_or_remains(index).cloned() else { return Ok(()) };
-        let old = before.id().generation_id();
-        self.end(index, World::crash);
-        let generation = match generation {
-            Generation::New => self.wall_clock().max(old + 1),
-            Generation::Same if self.is_earlier_run_known(before.id()) => old,
-            Generation::Same => self.wall_clock().max(old + 1),
-            Generation::Lower => old.saturating_sub(3_600_000_000_000),
-        };
-        let id = self.scenario.config(index, generation).node_id;
-        self.checker.begin(index, &id, Some(before));
-        self.measure.begin(index, &id);
-        if self.world.restart(index, generation).is_err() {
-            return Ok(());
-        }
-        self.set_first_keys(index)
-    }
-
-    /// Whether a second run of this id will find out that there was a first one: its peers have heard of more heartbeats
-    /// than the second run can have before the faults end. (Each inbound exchange counts as well, about four a round.)
-    fn is_earlier_run_known(&self, id: &NodeId) -> bool {
-        const BEATS_A_ROUND: f64 = 5.0;
-        let left = (Instant::ZERO + self.scenario.duration).saturating_duration_since(self.world.now());
-        let beats = BEATS_A_ROUND * (left.as_secs_f64() / self.scenario.protocol.interval.as_secs_f64() + 10.0);
-        let heard = (0..self.world.len()).filter_map(|index| {
-            let (node, now) = (self.world.node(index)?, self.world.local_now(index));
-            Some(node.snapshot(now).member(id)?.heartbeat)
-        });
-        heard.min().is_some_and(|heard| heard as f64 > beats)
     }
 
     // ---- the end ----
@@ -424,6 +366,7 @@ impl<'a> Simulation<'a> {
             messages_per_node_per_s: traffic.packets as f64 / node_s,
             max_packet_bytes: traffic.max_packet_bytes,
             violated: violation.as_ref().map(|violation| violation.rule),
+            days: self.days.all,
             violations: violation.iter().map(Violation::to_string).collect(),
             trace_hash: format!("{:016x}", self.world.trace_hash()),
             node_hours_per_cpu_s: self.node_hours / cpu_s.max(f64::MIN_POSITIVE),

@@ -1,5 +1,7 @@
 //! The swarm: each seed is a scenario of its own, and what fails is made smaller.
 
+mod life;
+
 use std::time::Duration;
 
 use crate::check::Rule;
@@ -28,13 +30,16 @@ pub fn scenario(seed: u64) -> Scenario {
         duration,
         boot_over: if random.chance(0.3) { duration / 4 } else { Duration::ZERO },
         heal: true,
+        tls: false,
+        day: None,
         checks: Checks::Sampled,
         protocol: protocol(random, nodes, &workload),
         link: link(random),
         faults: faults(random, nodes, duration),
         workload,
     };
-    if seed % 8 == 7 { with_repeated_generation(scenario) } else { scenario }
+    let scenario = if seed % 8 == 7 { with_repeated_generation(scenario) } else { scenario };
+    life::with_life(scenario)
 }
 
 /// Adds what chance alone brings about too seldom: late in a longer run a node, well known by then, comes back with the
@@ -223,8 +228,11 @@ fn smaller(scenario: &Scenario, report: &Report) -> Vec<Scenario> {
     with(&|s| s.workload.keys = s.workload.keys.saturating_sub(1));
     with(&|s| s.protocol.max_payload_size = vec![65_507]);
     with(&|s| s.seeds = 1);
+    with(&|s| s.tls = false);
     for index in 0..scenario.faults.len() {
         with(&|s| s.faults[index].stagger = Duration::ZERO);
+        with(&|s| s.faults[index].times /= 2);
+        with(&|s| s.faults[index].kind.halve());
         with(&|s| {
             if let Who::Nodes(who) = &mut s.faults[index].who {
                 who.truncate(who.len().div_ceil(2));

@@ -63,7 +63,17 @@ pub enum Share {
     Percent(f64),
 }
 
+impl Default for Who {
+    fn default() -> Who {
+        Who::Nodes(Vec::new())
+    }
+}
+
 impl Who {
+    pub(crate) fn is_nobody(&self) -> bool {
+        matches!(self, Who::Nodes(nodes) if nodes.is_empty())
+    }
+
     /// The nodes this means among `nodes`, in order.
     #[must_use]
     pub fn among(&self, nodes: usize, random: &mut Random) -> Vec<usize> {

@@ -1,25 +1,28 @@
 //! The world: all hosts, all links, one clock, and what happens next.
 
 mod exchange;
+mod listeners;
+mod machine;
 mod record;
 mod user;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
 
-use tidings_core::record::Recorder;
-use tidings_core::{Address, Config, ConfigError, Event, Instant, Node, NodeId, Outcome};
+use tidings_core::wire::aiocluster::NodeDigest;
+use tidings_core::{Address, Event, Instant, Node, NodeId, Outcome, Transmit};
 
-use crate::clock::Clock;
-use crate::connection::{Connections, Side};
-use crate::host::{Host, Process};
+use crate::connection::{Connections, Dial, Side};
+use crate::host::{Host, Process, Program};
 use crate::link::{LinkConfig, Network};
 use crate::queue::{Happening, Queue};
 use crate::random::Random;
+use crate::stranger::Actor;
 use crate::trace::{Note, Trace};
+
+use listeners::Listeners;
+pub use listeners::Listens;
 
 /// What passed over all links, packets without their length prefixes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,7 +62,7 @@ pub struct Traffic {
 pub struct World {
     now: Instant,
     hosts: Vec<Host>,
-    by_address: BTreeMap<Address, usize>,
+    listeners: Listeners,
     network: Network,
     connections: Connections,
     queue: Queue<Happening>,
@@ -88,7 +91,7 @@ impl World {
         World {
             now: Instant::ZERO,
             hosts: Vec::new(),
-            by_address: BTreeMap::new(),
+            listeners: Listeners::default(),
             network: Network::new(links, random.fork()),
             connections: Connections::default(),
             queue: Queue::default(),
@@ -112,7 +115,7 @@ impl World {
         self.now
     }
 
-    /// How many hosts there are, running or not. Their nodes have the indexes below that.
+    /// How many hosts there have been, whatever became of them. They have the indexes below that.
     #[must_use]
     pub fn len(&self) -> usize {
         self.hosts.len()
@@ -128,13 +131,13 @@ impl World {
     #[must_use]
     pub fn node(&self, index: usize) -> Option<&Node> {
         let host = self.hosts.get(index)?;
-        matches!(host.process, Process::Running | Process::Paused).then_some(&*host.node)
+        host.node().map(|node| &**node).filter(|_| matches!(host.process, Process::Running | Process::Paused))
     }
 
     /// The node with this index as it is, or as it was when its process ended.
     #[must_use]
     pub fn node_or_remains(&self, index: usize) -> Option<&Node> {
-        self.hosts.get(index).map(|host| &*host.node)
+        self.hosts.get(index)?.node().map(|node| &**node)
     }
 
     /// What the process with this index does.
@@ -145,7 +148,26 @@ impl World {
 
     /// The indexes of the nodes that run.
     pub fn running(&self) -> impl Iterator<Item = usize> {
-        (0..self.hosts.len()).filter(|index| self.hosts[*index].is_running())
+        (0..self.hosts.len()).filter(|index| self.hosts[*index].is_running() && self.hosts[*index].node().is_some())
+    }
+
+    /// What a stranger has last heard of a node; `None`: nothing, or it is no stranger.
+    #[must_use]
+    pub fn heard(&self, stranger: usize, node: &NodeId) -> Option<&NodeDigest> {
+        self.hosts.get(stranger)?.stranger()?.heard(node)
+    }
+
+    /// How many of a node's keys a stranger has taken, if it takes any; see [`Holding::Taken`](crate::Holding).
+    #[must_use]
+    pub fn keys_taken(&self, stranger: usize, node: &NodeId) -> usize {
+        let stranger = self.hosts.get(stranger).and_then(Host::stranger);
+        stranger.and_then(|stranger| stranger.taken(node)).map_or(0, |taken| taken.keys.len())
+    }
+
+    /// In how many digests and deltas a stranger has lied.
+    #[must_use]
+    pub fn lies_told(&self, stranger: usize) -> u64 {
+        self.hosts.get(stranger).and_then(Host::stranger).map_or(0, Actor::lies_told)
     }
 
     /// The time that the node's own clock shows.
@@ -208,152 +230,6 @@ impl World {
         while self.step(until).is_some() {}
     }
 
-    // ---- what is done to hosts ----
-
-    /// Starts a node on a host of its own, which has the address that the config advertises, and gives its index.
-    ///
-    /// # Errors
-    /// The config is not valid.
-    pub fn add(&mut self, config: Config) -> Result<usize, ConfigError> {
-        let index = self.hosts.len();
-        let node = Node::new(config.clone(), Instant::ZERO, self.random.generator())?;
-        self.trace.note(self.now, index, Note::Started { generation: config.node_id.generation_id() });
-        self.by_address.insert(config.node_id.gossip_advertise_addr().clone(), index);
-        self.hosts.push(Host {
-            config,
-            node: Recorder::new(node),
-            recording: None,
-            process: Process::Running,
-            run: 0,
-            clock: Clock::started_at(self.now),
-            backlog: Default::default(),
-            armed: None,
-            setting: 0,
-            stalled_until: Instant::ZERO,
-            delay: Duration::ZERO,
-        });
-        self.drain(index);
-        Ok(index)
-    }
-
-    /// Ends a process at once. Its host closes its connections and refuses new ones.
-    pub fn crash(&mut self, index: usize) {
-        self.stop(index, Process::Crashed);
-    }
-
-    /// Takes a host away at once, as when its power fails: connections to it hang.
-    pub fn power_off(&mut self, index: usize) {
-        self.stop(index, Process::Gone);
-    }
-
-    fn stop(&mut self, index: usize, process: Process) {
-        let Some(host) = self.hosts.get_mut(index) else { return };
-        if matches!(host.process, Process::Crashed | Process::Gone) {
-            host.process = process;
-            return;
-        }
-        host.process = process;
-        host.backlog.clear();
-        host.armed = None;
-        self.trace.note(self.now, index, Note::Crashed);
-        for (id, side) in self.connections.at(index) {
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.end_mut(side).is_open = false;
-            }
-            if process == Process::Crashed {
-                self.tell_peer_of_close(id, side);
-            }
-            self.connections.tidy(id);
-        }
-    }
-
-    /// Starts a crashed process again, with nothing but its config and this generation.
-    ///
-    /// # Errors
-    /// The config is not valid.
-    pub fn restart(&mut self, index: usize, generation: u64) -> Result<(), ConfigError> {
-        self.crash(index);
-        let Some(host) = self.hosts.get_mut(index) else { return Ok(()) };
-        let old = &host.config.node_id;
-        let (name, address) = (old.name().to_string(), old.gossip_advertise_addr().clone());
-        host.config.node_id = NodeId::with_tls_name(name, generation, address, old.tls_name().map(str::to_string));
-        host.node = Recorder::new(Node::new(host.config.clone(), Instant::ZERO, self.random.generator())?);
-        host.recording = host.recording.take().and_then(|_| host.node.begin(usize::MAX).encode());
-        host.process = Process::Running;
-        host.run += 1;
-        host.clock = Clock::started_at(self.now);
-        self.trace.note(self.now, index, Note::Started { generation });
-        self.drain(index);
-        Ok(())
-    }
-
-    /// Stops a process until it is resumed. Its host goes on taking connections for it.
-    pub fn pause(&mut self, index: usize) {
-        let Some(host) = self.hosts.get_mut(index) else { return };
-        if host.is_running() {
-            host.process = Process::Paused;
-            self.trace.note(self.now, index, Note::Paused);
-        }
-    }
-
-    /// Lets a paused process go on. What came for it meanwhile comes now.
-    pub fn resume(&mut self, index: usize) {
-        let Some(host) = self.hosts.get_mut(index) else { return };
-        if host.process != Process::Paused {
-            return;
-        }
-        host.process = Process::Running;
-        for happening in std::mem::take(&mut host.backlog) {
-            self.queue.push(self.now, happening);
-        }
-        self.trace.note(self.now, index, Note::Resumed);
-        self.arm(index);
-    }
-
-    /// Holds back all packets from and to a node until `until`, while its timers go on.
-    pub fn stall(&mut self, index: usize, until: Instant) {
-        if let Some(host) = self.hosts.get_mut(index) {
-            host.stalled_until = host.stalled_until.max(until);
-        }
-    }
-
-    /// Lets every packet from and to a node wait for so long.
-    pub fn slow_down(&mut self, index: usize, delay: Duration) {
-        if let Some(host) = self.hosts.get_mut(index) {
-            host.delay = delay;
-        }
-    }
-
-    /// Lets a node's clock jump ahead.
-    pub fn jump_clock(&mut self, index: usize, by: Duration) {
-        let now = self.now;
-        if let Some(host) = self.hosts.get_mut(index) {
-            host.clock.jump(now, by);
-            self.arm(index);
-        }
-    }
-
-    /// Lets a node's clock run `rate_ppm` millionths too fast, or too slow where that is negative.
-    pub fn skew_clock(&mut self, index: usize, rate_ppm: i32) {
-        let now = self.now;
-        if let Some(host) = self.hosts.get_mut(index) {
-            host.clock.set_rate(now, rate_ppm);
-            self.arm(index);
-        }
-    }
-
-    /// Ends cuts, partitions, stalls, delays and pauses; clocks run right from now on. Crashed processes stay as they are.
-    pub fn heal(&mut self, links: LinkConfig) {
-        self.network.configure(links);
-        self.network.heal();
-        for index in 0..self.hosts.len() {
-            self.hosts[index].stalled_until = Instant::ZERO;
-            self.hosts[index].delay = Duration::ZERO;
-            self.skew_clock(index, 0);
-            self.resume(index);
-        }
-    }
-
     // ---- what happens ----
 
     /// Lets it happen, and gives the node that it happened to.
@@ -364,7 +240,9 @@ impl World {
             Happening::Accept(id) => self.connections.get_mut(*id)?.end(Side::Acceptor).node,
             Happening::Connected(id) | Happening::Refused(id) => self.connections.get_mut(*id)?.end(Side::Dialler).node,
             Happening::Packet(arrival) => arrival.node,
-            Happening::PeerClosed { connection, side } => self.connections.get_mut(*connection)?.end(*side).node,
+            Happening::PeerClosed { connection, side } | Happening::GivenUp { connection, side } => {
+                self.connections.get_mut(*connection)?.end(*side).node
+            }
         };
         let host = self.hosts.get_mut(node)?;
         match host.process {
@@ -383,6 +261,7 @@ impl World {
             Happening::Refused(id) => self.close(id, Side::Dialler, Outcome::Refused),
             Happening::Packet(arrival) => self.receive(&arrival),
             Happening::PeerClosed { connection, side } => self.close(connection, side, Outcome::Failed),
+            Happening::GivenUp { connection, side } => self.close(connection, side, Outcome::TimedOut),
         };
         has_happened.map(|()| {
             self.drain(node);
@@ -397,30 +276,48 @@ impl World {
         }
         host.armed = None;
         self.trace.note(self.now, node, Note::Timer);
-        host.node.handle_timeout(host.clock.read(self.now));
+        let now = host.clock.read(self.now);
+        match &mut host.program {
+            Program::Node(node) => node.handle_timeout(now),
+            Program::Stranger(stranger) => {
+                if let Some((to, syn)) = stranger.handle_timeout(now) {
+                    self.open(node, &to, Dial { exchange: None, syn, expects: None });
+                }
+            }
+            Program::Nothing => {}
+        }
         Some(())
     }
 
     /// Takes out what a node has to say, and sets its timer.
     fn drain(&mut self, index: usize) {
-        while let Some(transmit) = self.hosts[index].node.poll_transmit() {
-            match self.by_address.get(&transmit.to) {
-                Some(to) => self.dial(index, *to, transmit.exchange, transmit.packet),
-                // No such host: the name is not resolved, or the network has no route.
-                None => {
-                    let host = &mut self.hosts[index];
-                    host.node.handle_closed(host.clock.read(self.now), transmit.exchange, Outcome::Refused);
-                }
-            }
+        while let Some(transmit) = self.hosts[index].node_mut().and_then(|node| node.poll_transmit()) {
+            let Transmit { exchange, to, tls_name, packet } = transmit;
+            self.open(index, &to, Dial { exchange: Some(exchange), syn: packet, expects: tls_name });
         }
-        while let Some(abort) = self.hosts[index].node.poll_abort() {
+        while let Some(abort) = self.hosts[index].node_mut().and_then(|node| node.poll_abort()) {
             self.abort(index, abort.exchange);
         }
-        while let Some(event) = self.hosts[index].node.poll_event() {
+        while let Some(event) = self.hosts[index].node_mut().and_then(|node| node.poll_event()) {
             self.trace.note(self.now, index, Note::Told { event: &event.kind });
             self.news.push((index, event));
         }
         self.arm(index);
+    }
+
+    /// Dials an address, whoever is there.
+    fn open(&mut self, from: usize, to: &Address, dial: Dial) {
+        match self.listeners.at(to, &mut self.random) {
+            Some(to) => self.dial(from, to, dial),
+            // No such host: the name is not resolved, or the network has no route.
+            None => {
+                let host = &mut self.hosts[from];
+                let now = host.clock.read(self.now);
+                if let (Some(node), Some(exchange)) = (host.node_mut(), dial.exchange) {
+                    node.handle_closed(now, exchange, Outcome::Refused);
+                }
+            }
+        }
     }
 
     fn arm(&mut self, index: usize) {
@@ -428,7 +325,12 @@ impl World {
         if !host.is_running() {
             return;
         }
-        let deadline = host.node.poll_timeout().map(|local| host.clock.when(local).max(self.now));
+        let deadline = match &host.program {
+            Program::Node(node) => node.poll_timeout(),
+            Program::Stranger(stranger) => stranger.poll_timeout(),
+            Program::Nothing => None,
+        };
+        let deadline = deadline.map(|local| host.clock.when(local).max(self.now));
         if deadline != host.armed {
             host.armed = deadline;
             host.setting += 1;

@@ -54,16 +54,18 @@ fn different_seeds_give_different_runs() {
 }
 
 #[test]
-fn every_scenario_of_the_report_is_valid() {
-    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios")).expect("the folder");
-    let mut count = 0;
-    for entry in folder {
-        let file = entry.expect("an entry").path();
-        let text = std::fs::read_to_string(&file).expect("a text");
-        let scenario: tidings_sim::Scenario =
-            toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
-        scenario.validate().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        count += 1;
+fn every_scenario_that_is_kept_is_valid() {
+    for folder in ["/scenarios", "/lives"] {
+        let folder = format!("{}{folder}", env!("CARGO_MANIFEST_DIR"));
+        let mut count = 0;
+        for entry in std::fs::read_dir(&folder).expect("the folder") {
+            let file = entry.expect("an entry").path();
+            let text = std::fs::read_to_string(&file).expect("a text");
+            let scenario: tidings_sim::Scenario =
+                toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+            scenario.validate().unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            count += 1;
+        }
+        assert!(count > 0, "{folder} is empty");
     }
-    assert!(count > 0, "the folder is empty");
 }

@@ -1,6 +1,6 @@
 //! The truth: what every node was told by its own user.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tidings_core::{Instant, Lifetime, NodeId};
@@ -10,6 +10,10 @@ use tidings_core::{Instant, Lifetime, NodeId};
 pub(crate) struct History {
     owners: BTreeMap<NodeId, Owner>,
     writes: u64,
+    /// Names of which several processes run at a time, or of which strangers lie.
+    doubtful_names: BTreeSet<String>,
+    /// Names in which strangers set keys.
+    slandered_names: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -87,12 +91,44 @@ impl History {
         }
     }
 
-    pub(crate) fn is_doubtful(&self, id: &NodeId) -> bool {
-        self.owners.get(id).is_some_and(|owner| owner.is_doubtful)
+    /// A second process with this node's id was told this. The truth is what the first one was told.
+    pub(crate) fn set_at_clone(&mut self, id: &NodeId, key: &str, value: &str) {
+        let owner = self.owners.entry(id.clone()).or_default();
+        if let Some(write) = write_of(value) {
+            owner.written.insert(write, (key.to_string(), value.to_string()));
+        }
     }
 
-    /// Whether the node with this id was ever told this.
+    /// Several processes of this name run at a time: its peers may know more of each than it does itself.
+    pub(crate) fn doubt(&mut self, name: &str) {
+        self.doubtful_names.insert(name.to_string());
+    }
+
+    /// Strangers set keys in this name.
+    pub(crate) fn slander(&mut self, name: &str) {
+        self.doubt(name);
+        self.slandered_names.insert(name.to_string());
+    }
+
+    /// A run whose key-values nobody may have any more.
+    pub(crate) fn forget(&mut self, id: &NodeId) {
+        self.owners.remove(id);
+    }
+
+    /// Whether its peers may know of its name what its present run does not.
+    pub(crate) fn is_doubtful(&self, id: &NodeId) -> bool {
+        self.owners.get(id).is_some_and(|owner| owner.is_doubtful) || self.is_name_doubtful(id.name())
+    }
+
+    pub(crate) fn is_name_doubtful(&self, name: &str) -> bool {
+        self.doubtful_names.contains(name)
+    }
+
+    /// Whether the node with this id was ever told this, or a stranger may have said so.
     pub(crate) fn has_written(&self, id: &NodeId, key: &str, value: &str) -> bool {
+        if self.slandered_names.contains(id.name()) && write_of(value).is_none() {
+            return true;
+        }
         let written = self.owners.get(id).zip(write_of(value)).and_then(|(owner, write)| owner.written.get(&write));
         written.is_some_and(|(k, v)| k == key && v == value)
     }

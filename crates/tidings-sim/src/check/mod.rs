@@ -1,22 +1,29 @@
 //! What must hold, checked apart from the network and from what is done to it.
 
+mod age;
 mod history;
 mod replay;
+mod runs;
 mod violation;
+mod word;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidings_core::invariants::{self, Monitor};
-use tidings_core::{Event, EventKind, Node, NodeId};
+use tidings_core::{Event, EventKind, Instant, Node, NodeId};
 
 pub(crate) use history::History;
 pub use violation::{Rule, Violation};
 
+use crate::fault::FaultKind;
 use crate::random::Random;
 use crate::scenario::{Checks, Scenario};
 use crate::world::World;
+use age::Ages;
 use replay::Replay;
+pub(crate) use runs::Runs;
+pub(crate) use word::Words;
 
 /// In a large run so many nodes are watched.
 const MAX_WATCHED: usize = 32;
@@ -29,8 +36,15 @@ pub(crate) struct Checker {
     checks: Checks,
     /// The nodes that are watched.
     watched: BTreeMap<usize, Watched>,
+    /// The indexes of nodes that there are, running or not.
+    present: Vec<usize>,
     /// Owners as they were when their processes ended: what others may still say of them.
     remains: BTreeMap<NodeId, Node>,
+    pub(crate) runs: Runs,
+    /// How long the ended are known; `None`: nothing can be said.
+    ages: Option<Ages>,
+    /// Strangers lie, so that copies may have to go back.
+    has_strangers: bool,
     /// The probability of a look at a whole node, at each step.
     look: f64,
     random: Random,
@@ -55,7 +69,11 @@ impl Checker {
         Checker {
             checks: scenario.checks,
             watched: watched.into_iter().map(|index| (index, Watched::default())).collect(),
+            present: Vec::new(),
             remains: BTreeMap::new(),
+            runs: Runs::default(),
+            ages: Ages::new(scenario),
+            has_strangers: scenario.faults.iter().any(|fault| matches!(fault.kind, FaultKind::Stranger { .. })),
             look,
             random,
             history: History::default(),
@@ -65,21 +83,66 @@ impl Checker {
     /// A node's process begins, which had been this one before.
     pub(crate) fn begin(&mut self, index: usize, id: &NodeId, before: Option<Node>) {
         self.history.begin(id);
-        if let Some(watched) = self.watched.get_mut(&index) {
-            *watched = Watched::default();
+        self.runs.begin(id);
+        if let Err(place) = self.present.binary_search(&index) {
+            self.present.insert(place, index);
+        }
+        // Guests are watched as long as there is room.
+        if self.watched.contains_key(&index) || (self.checks != Checks::Off && self.watched.len() < MAX_WATCHED) {
+            self.watched.insert(index, Watched::default());
         }
         if let Some(node) = before.filter(|_| self.checks != Checks::Off) {
             self.remains.insert(node.id().clone(), node);
         }
     }
 
+    /// A node's process has ended.
+    pub(crate) fn end(&mut self, now: Instant, id: &NodeId) {
+        self.runs.end(now, id);
+    }
+
+    /// A node's host is gone.
+    pub(crate) fn retire(&mut self, index: usize) {
+        self.watched.remove(&index);
+        if let Ok(place) = self.present.binary_search(&index) {
+            self.present.remove(place);
+        }
+    }
+
+    /// The indexes of nodes that there are, running or not; clones left out.
+    pub(crate) fn present(&self) -> impl Iterator<Item = usize> {
+        self.present.iter().copied()
+    }
+
+    /// Forgets what nobody may tell of any more, so that long runs take no more memory than short ones. Gives the runs.
+    pub(crate) fn forget_before(&mut self, then: Instant) -> Vec<NodeId> {
+        let over = self.runs.forget_before(then);
+        for run in &over {
+            self.history.forget(run);
+            self.remains.remove(run);
+            for watched in self.watched.values_mut() {
+                watched.replay.forget(run);
+            }
+        }
+        over
+    }
+
+    /// Looks at whom the nodes know. Once a round: a look at each entry.
+    pub(crate) fn ages(&self, world: &World) -> Result<(), Violation> {
+        let Some(ages) = &self.ages else { return Ok(()) };
+        for index in self.watched.keys() {
+            ages.check(world, &self.runs, *index).map_err(|message| violation(world, *index, (Rule::Age, message)))?;
+        }
+        Ok(())
+    }
+
     /// Takes an event of a node.
     pub(crate) fn event(&mut self, world: &World, index: usize, event: &Event) -> Result<(), Violation> {
         let Some(watched) = self.watched.get_mut(&index) else { return Ok(()) };
-        watched.replay.take(event, &self.history).map_err(|found| violation(world, index, found))?;
+        watched.replay.take(event, &self.history, &self.runs).map_err(|found| violation(world, index, found))?;
         // A forgotten node that is back before the next look would seem to have gone backwards.
         match (&event.kind, world.node(index)) {
-            (EventKind::NodeForgotten { .. }, Some(node)) => {
+            (EventKind::NodeForgotten { .. }, Some(node)) if !self.has_strangers => {
                 watched.monitor.observe(world.local_now(index), node).map_err(|found| of_core(world, found))
             }
             _ => Ok(()),
@@ -93,8 +156,8 @@ impl Checker {
         }
         self.look_at(world, index)?;
         // All pairs would be too many; every pair has its turn.
-        let owner = self.random.index(world.len());
-        self.compare(world, owner, index)
+        let owner = self.present.get(self.random.index(self.present.len())).copied();
+        self.compare(world, owner.unwrap_or(index), index)
     }
 
     /// Looks at everything.
@@ -102,8 +165,8 @@ impl Checker {
         let watched: Vec<usize> = self.watched.keys().copied().collect();
         for index in &watched {
             self.look_at(world, *index)?;
-            for owner in 0..world.len() {
-                self.compare(world, owner, *index)?;
+            for owner in &self.present {
+                self.compare(world, *owner, *index)?;
             }
         }
         Ok(())
@@ -114,7 +177,9 @@ impl Checker {
         let Some((node, watched)) = world.node(index).zip(self.watched.get_mut(&index)) else { return Ok(()) };
         let now = world.local_now(index);
         invariants::check(node).map_err(|found| of_core(world, found))?;
-        watched.monitor.observe(now, node).map_err(|found| of_core(world, found))?;
+        if !self.has_strangers {
+            watched.monitor.observe(now, node).map_err(|found| of_core(world, found))?;
+        }
         watched.replay.compare(&node.snapshot(now)).map_err(|found| violation(world, index, found))?;
         let slack = node.config().gossip_interval * 2 + Duration::from_secs(1);
         let own = node.node_state(node.id()).into_iter().flat_map(|state| state.iter());

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidings_core::{Event, EventKind, Liveness, NodeId, Snapshot, VersionedValue};
 
 use super::history::{History, write_of};
+use super::runs::Runs;
 use super::violation::Rule;
 
 /// What one node's events say so far.
@@ -14,6 +15,8 @@ pub(crate) struct Replay {
     last_sequence: u64,
     live: BTreeSet<NodeId>,
     nodes: BTreeMap<NodeId, BTreeMap<Arc<str>, Shown>>,
+    /// The latest run of each name that was told of, and which of all runs that is.
+    latest: BTreeMap<String, (u64, NodeId)>,
 }
 
 /// One key.
@@ -29,12 +32,13 @@ type Judgement = Result<(), (Rule, String)>;
 
 impl Replay {
     /// Takes the next event, and holds it against those before it and against the truth.
-    pub(crate) fn take(&mut self, event: &Event, history: &History) -> Judgement {
+    pub(crate) fn take(&mut self, event: &Event, history: &History, runs: &Runs) -> Judgement {
         if event.sequence != self.last_sequence + 1 {
             let last = self.last_sequence;
             return Err((Rule::Events, format!("event {} follows event {last}", event.sequence)));
         }
         self.last_sequence = event.sequence;
+        self.in_order_of_runs(event, history, runs)?;
         let must_be = |is: bool, node: &NodeId, what: &str| {
             if is { Ok(()) } else { Err((Rule::Events, format!("event {}: {node} {what}", event.sequence))) }
         };
@@ -54,6 +58,38 @@ impl Replay {
             }
             EventKind::KeyChanged { node, key, old, new } => self.change(node, key, old.as_ref(), new, history),
             _ => Ok(()),
+        }
+    }
+
+    /// Of one name nothing is told of a run once a later one was told of, but that it is forgotten.
+    fn in_order_of_runs(&mut self, event: &Event, history: &History, runs: &Runs) -> Judgement {
+        let (subject, successor) = match &event.kind {
+            EventKind::NodeJoined { node }
+            | EventKind::NodeLeft { node }
+            | EventKind::NodeDied { node }
+            | EventKind::KeyChanged { node, .. } => (node, None),
+            EventKind::NodeRestarted { old, new } => (old, Some(new)),
+            _ => return Ok(()),
+        };
+        // Where several run at a time, or nobody runs, there is no order.
+        let Some(order) = runs.order(subject).filter(|_| !history.is_doubtful(subject)) else { return Ok(()) };
+        if let Some((latest, run)) = self.latest.get(subject.name())
+            && *latest > order
+        {
+            let message = format!("event {}: {}, after {run} was told of", event.sequence, event.kind);
+            return Err((Rule::RunOrder, message));
+        }
+        let newest = successor.and_then(|new| Some((runs.order(new)?, new))).unwrap_or((order, subject));
+        if newest.0 >= order {
+            self.latest.insert(subject.name().to_string(), (newest.0, newest.1.clone()));
+        }
+        Ok(())
+    }
+
+    /// Forgets a run that nobody may tell of any more.
+    pub(crate) fn forget(&mut self, run: &NodeId) {
+        if self.latest.get(run.name()).is_some_and(|(_, latest)| latest == run) {
+            self.latest.remove(run.name());
         }
     }
 

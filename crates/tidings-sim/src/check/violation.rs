@@ -26,6 +26,15 @@ pub enum Rule {
     Agreement,
     /// The same seed gave two different runs.
     Determinism,
+    /// A node knows a run that ended longer ago than a grace period.
+    Age,
+    /// Of one name, something is told of a run after a later one was told of.
+    RunOrder,
+    /// While one stranger lies, more than a few nodes are not live somewhere, or one that runs is declared dead; or not
+    /// all is right again soon after.
+    Word,
+    /// The traffic grows from day to day.
+    Growth,
 }
 
 impl fmt::Display for Rule {
@@ -39,6 +48,10 @@ impl fmt::Display for Rule {
             Rule::FalseAlarm => f.write_str("false alarm"),
             Rule::Agreement => f.write_str("agreement"),
             Rule::Determinism => f.write_str("determinism"),
+            Rule::Age => f.write_str("age"),
+            Rule::RunOrder => f.write_str("order of runs"),
+            Rule::Word => f.write_str("word"),
+            Rule::Growth => f.write_str("growth"),
         }
     }
 }

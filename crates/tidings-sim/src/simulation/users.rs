@@ -5,7 +5,7 @@ use std::time::Duration;
 use tidings_core::{Instant, Lifetime};
 
 use super::Simulation;
-use crate::check::{Rule, Violation};
+use crate::check::{Rule, Violation, Words};
 
 impl Simulation<'_> {
     pub(super) fn schedule_write(&mut self) {
@@ -20,7 +20,11 @@ impl Simulation<'_> {
 
     /// One user does something.
     pub(super) fn write(&mut self) -> Result<(), Violation> {
-        let running: Vec<usize> = self.world.running().filter(|index| !self.leaving.contains(index)).collect();
+        if self.words.as_ref().is_some_and(Words::is_recovering) {
+            return Ok(());
+        }
+        let has_user = |index: &usize| !self.leaving.contains(index) && !self.is_clone(*index);
+        let running: Vec<usize> = self.world.running().filter(has_user).collect();
         let Some(index) = self.random.choose(&running).copied() else { return Ok(()) };
         let key = self.random.index(self.scenario.workload.keys.max(1));
         let what = if self.scenario.workload.deletes { self.random.below(20) } else { 0 };

@@ -5,16 +5,20 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidings_core::{ExchangeId, Next, Outcome, PeerIdentity, Via};
 
-use super::{World, ip};
-use crate::connection::{ConnectionId, Side};
-use crate::host::Process;
+use super::World;
+use crate::connection::{ConnectionId, Dial, Side};
+use crate::host::{Process, Program};
 use crate::link::Fate;
 use crate::queue::{Arrival, Copy, Happening};
 use crate::trace::Note;
 
 impl World {
-    pub(super) fn dial(&mut self, from: usize, to: usize, exchange: ExchangeId, syn: Bytes) {
-        let id = self.connections.dial(from, to, exchange, syn);
+    pub(super) fn dial(&mut self, from: usize, to: usize, dial: Dial) {
+        let is_stranger = dial.exchange.is_none();
+        let id = self.connections.dial(from, to, dial);
+        if is_stranger {
+            self.give_up_later(id, Side::Dialler);
+        }
         if !self.network.is_cut(from, to) {
             let at = self.hosts[from].passes(self.now) + self.network.latency();
             self.queue.push(self.hosts[to].passes(at), Happening::Connect(id));
@@ -47,16 +51,30 @@ impl World {
         if !connection.end(Side::Acceptor).is_open {
             return None;
         }
+        let from_ip = self.hosts[from].ip;
         let host = &mut self.hosts[to];
-        let accepted = host.node.accept(host.clock.read(self.now), ip(from));
-        self.trace.note(self.now, to, Note::Accepted { from });
-        match accepted {
-            Some(exchange) => connection.end_mut(Side::Acceptor).exchange = Some(exchange),
-            None => {
-                connection.end_mut(Side::Acceptor).is_open = false;
-                self.tell_peer_of_close(id, Side::Acceptor);
-                self.connections.tidy(id);
+        let now = host.clock.read(self.now);
+        let (is_accepted, exchange) = match &mut host.program {
+            Program::Node(node) => {
+                let exchange = node.accept(now, from_ip);
+                (exchange.is_some(), exchange)
             }
+            Program::Stranger(stranger) => {
+                stranger.accept();
+                (true, None)
+            }
+            Program::Nothing => (false, None),
+        };
+        self.trace.note(self.now, to, Note::Accepted { from });
+        if is_accepted {
+            connection.end_mut(Side::Acceptor).exchange = exchange;
+            if exchange.is_none() {
+                self.give_up_later(id, Side::Acceptor);
+            }
+        } else {
+            connection.end_mut(Side::Acceptor).is_open = false;
+            self.tell_peer_of_close(id, Side::Acceptor);
+            self.connections.tidy(id);
         }
         Some(())
     }
@@ -66,11 +84,17 @@ impl World {
         if !connection.end(Side::Dialler).is_open {
             return None;
         }
-        let end = connection.end(Side::Dialler);
-        let (node, exchange) = (end.node, end.exchange?);
+        let exchange = connection.end(Side::Dialler).exchange;
         let syn = connection.syn.take()?;
-        let host = &mut self.hosts[node];
-        host.node.handle_connected(host.clock.read(self.now), exchange);
+        let (from, to) = (connection.end(Side::Dialler).node, connection.end(Side::Acceptor).node);
+        if !agree_on_tls(&self.hosts[from].identity, &self.hosts[to].identity, connection.expects.as_deref()) {
+            return self.close(id, Side::Dialler, Outcome::Failed);
+        }
+        let host = &mut self.hosts[from];
+        let now = host.clock.read(self.now);
+        if let (Some(node), Some(exchange)) = (host.node_mut(), exchange) {
+            node.handle_connected(now, exchange);
+        }
         self.send(id, Side::Dialler, syn);
         Some(())
     }
@@ -112,6 +136,8 @@ impl World {
     /// A packet has come. The copy of one counts only if it overtook the original; the node must not mind the others.
     pub(super) fn receive(&mut self, arrival: &Arrival) -> Option<()> {
         let Arrival { connection: id, side, from, node, .. } = *arrival;
+        let identity = self.hosts[from].identity.clone();
+        let from_ip = self.hosts[from].ip;
         let host = &mut self.hosts[node];
         if host.run != arrival.run {
             return None;
@@ -121,31 +147,48 @@ impl World {
         let now = host.clock.read(self.now);
         let connection = self.connections.get_mut(id);
         let is_open = connection.as_ref().is_some_and(|connection| connection.end(side).is_open);
+        let node_of_host = match &mut host.program {
+            Program::Node(recorder) => recorder,
+            Program::Stranger(stranger) => {
+                if is_copy || !is_open {
+                    return None;
+                }
+                self.trace.note(self.now, node, Note::Received { from, packet, is_copy });
+                let answer = stranger.handle_packet(now, packet);
+                return self.answer(id, side, answer.packet, answer.reads_on);
+            }
+            Program::Nothing => return None,
+        };
         let via = match arrival.copy {
-            Copy::Anew => host.node.accept(now, ip(from)).map(Via::Accepted)?,
+            Copy::Anew => node_of_host.accept(now, from_ip).map(Via::Accepted)?,
             Copy::Original | Copy::Again => {
                 arrival.via.or_else(|| connection.and_then(|connection| connection.via(side)))?
             }
         };
         self.trace.note(self.now, node, Note::Received { from, packet, is_copy });
-        let reply = host.node.handle_packet(now, via, packet, &PeerIdentity::default());
+        let reply = node_of_host.handle_packet(now, via, packet, &identity);
         if let Some(reason) = &reply.rejected {
             self.trace.note(self.now, node, Note::Rejected { reason });
         }
         if let (Copy::Anew, Via::Accepted(exchange)) = (arrival.copy, via) {
-            host.node.handle_closed(now, exchange, Outcome::Failed);
+            node_of_host.handle_closed(now, exchange, Outcome::Failed);
             return Some(());
         }
         if !is_open {
             return Some(());
         }
-        if let Some(answer) = reply.packet {
-            self.send(id, side, answer);
+        self.answer(id, side, reply.packet, reply.next == Next::Read)
+    }
+
+    /// Sends the answer, if there is one, and reads on or closes.
+    fn answer(&mut self, id: ConnectionId, side: Side, packet: Option<Bytes>, reads_on: bool) -> Option<()> {
+        if let Some(packet) = packet {
+            self.send(id, side, packet);
         }
-        match reply.next {
-            Next::Read => Some(()),
-            Next::Close => self.close(id, side, Outcome::Done),
+        if !reads_on {
+            return self.close(id, side, Outcome::Done);
         }
+        Some(())
     }
 
     /// Closes one end, if it is open, and tells the node.
@@ -154,7 +197,10 @@ impl World {
         let exchange = self.cut(id, side, outcome)?;
         if let Some(exchange) = exchange {
             let host = &mut self.hosts[node];
-            host.node.handle_closed(host.clock.read(self.now), exchange, outcome);
+            let now = host.clock.read(self.now);
+            if let Some(node) = host.node_mut() {
+                node.handle_closed(now, exchange, outcome);
+            }
         }
         Some(())
     }
@@ -164,6 +210,12 @@ impl World {
         if let Some((id, side)) = self.connections.of(node, exchange) {
             self.cut(id, side, Outcome::TimedOut);
         }
+    }
+
+    /// A stranger has no core that keeps its deadlines.
+    fn give_up_later(&mut self, id: ConnectionId, side: Side) {
+        const WHOLE_EXCHANGE: Duration = Duration::from_secs(10);
+        self.queue.push(self.now + WHOLE_EXCHANGE, Happening::GivenUp { connection: id, side });
     }
 
     /// Closes one end, if it is open, and gives the exchange that it carried.
@@ -192,5 +244,18 @@ impl World {
         let at = self.hosts[to].passes(self.hosts[from].passes(self.now) + self.network.latency());
         let at = at.max(after + Duration::from_nanos(1));
         self.queue.push(at, Happening::PeerClosed { connection: id, side: side.other() });
+    }
+}
+
+/// Whether a connection comes about, as TLS or without: the dialler checks the name that it expects. (That the acceptor
+/// insists on a certificate is the same for all: one cluster has it, or has not.)
+fn agree_on_tls(dialler: &PeerIdentity, acceptor: &PeerIdentity, expected: Option<&str>) -> bool {
+    match (dialler, acceptor) {
+        (PeerIdentity::Plaintext, PeerIdentity::Plaintext) => true,
+        (PeerIdentity::Plaintext, _) | (_, PeerIdentity::Plaintext) => false,
+        (_, PeerIdentity::Demanded(names) | PeerIdentity::Shown(names)) => {
+            expected.is_none_or(|expected| names.hold(expected))
+        }
+        _ => expected.is_none(),
     }
 }

@@ -7,7 +7,7 @@ impl World {
     /// recorded of it before is dropped. The run stays the same.
     pub fn record(&mut self, index: usize) {
         if let Some(host) = self.hosts.get_mut(index) {
-            host.recording = host.node.begin(usize::MAX).encode();
+            host.recording = host.node_mut().and_then(|node| node.begin(usize::MAX).encode());
         }
     }
 
@@ -33,8 +33,9 @@ impl World {
     /// ```
     pub fn recording(&mut self, index: usize) -> Option<&[u8]> {
         let host = self.hosts.get_mut(index)?;
+        let news = host.node_mut()?.take().bytes;
         let recording = host.recording.as_mut()?;
-        recording.extend(host.node.take().bytes);
+        recording.extend(news);
         Some(recording)
     }
 }

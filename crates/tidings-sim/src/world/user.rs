@@ -50,7 +50,8 @@ impl World {
     ) -> Option<T> {
         let host = self.hosts.get_mut(index).filter(|host| host.is_running())?;
         self.trace.note(self.now, index, Note::Command { what: &what });
-        let done = act(&mut host.node, host.clock.read(self.now));
+        let now = host.clock.read(self.now);
+        let done = act(host.node_mut()?, now);
         self.drain(index);
         Some(done)
     }

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(Box<RunArgs>),
     /// Run the scenarios of many seeds, and make the first one that fails smaller.
     Swarm(SwarmArgs),
+    /// Let clusters live for long, and show day by day what they know and what they send.
+    Life(LifeArgs),
     /// Try settings of the failure detector: how soon a crash is noticed, against false alarms.
     Frontier(FrontierArgs),
     /// Run all scenarios of a folder, and write a page with tables and plots.
@@ -138,6 +140,29 @@ pub(crate) struct SwarmArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct LifeArgs {
+    /// One scenario alone; its `day` says how long a day is.
+    #[arg(long, value_name = "FILE", conflicts_with = "only")]
+    pub(crate) scenario: Option<PathBuf>,
+
+    /// All scenarios of this folder.
+    #[arg(long, value_name = "FOLDER", default_value = "crates/tidings-sim/lives")]
+    pub(crate) scenarios: PathBuf,
+
+    /// Only those with this in their file's name.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) only: Option<String>,
+
+    /// How closely they are watched. What is found ends a life; with `off` nothing is looked for but growth.
+    #[arg(long, value_name = "off|sampled|full", value_parser = checks)]
+    pub(crate) checks: Option<Checks>,
+
+    /// Print the outcomes as a JSON array.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct FrontierArgs {
     /// The settings, and the clusters to try them in, as TOML. Without it, those behind the defaults:
     /// crates/tidings-sim/frontier.toml.
@@ -242,6 +267,26 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode, Box<dyn Error>> {
 pub(crate) fn read(file: &Path) -> Result<Scenario, Box<dyn Error>> {
     let text = fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?)
+}
+
+/// The scenarios of a folder, by name: those that have `only` in their names.
+pub(crate) fn scenarios(folder: &Path, only: Option<&str>) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+        .filter(|file| only.is_none_or(|only| stem(file).contains(only)))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(format!("{} has no such scenario", folder.display()).into());
+    }
+    Ok(files)
+}
+
+/// What a scenario's file is called.
+pub(crate) fn stem(file: &Path) -> String {
+    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 fn scenario(args: &RunArgs) -> Result<Scenario, Box<dyn Error>> {

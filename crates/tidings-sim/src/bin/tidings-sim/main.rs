@@ -3,6 +3,7 @@
 
 mod cli;
 mod frontier;
+mod life;
 mod plot;
 mod replay;
 mod report;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     let done = match cli::Cli::parse().command {
         cli::Command::Run(args) => cli::run(&args),
         cli::Command::Swarm(args) => swarm::run(&args),
+        cli::Command::Life(args) => life::run(&args),
         cli::Command::Frontier(args) => frontier::run(&args),
         cli::Command::Report(args) => report::run(&args),
         cli::Command::Replay(args) => replay::run(&args),

@@ -3,25 +3,15 @@
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tidings_sim::{Report, Scenario};
 
-use crate::cli::{ReportArgs, read};
+use crate::cli::{ReportArgs, read, scenarios, stem};
 use crate::plot;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
-    let mut files: Vec<PathBuf> = fs::read_dir(&args.scenarios)
-        .map_err(|error| format!("{}: {error}", args.scenarios.display()))?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
-        .filter(|file| args.only.as_ref().is_none_or(|only| stem(file).contains(only.as_str())))
-        .collect();
-    files.sort();
-    if files.is_empty() {
-        return Err(format!("{} has no such scenario", args.scenarios.display()).into());
-    }
+    let files = scenarios(&args.scenarios, args.only.as_deref())?;
     fs::create_dir_all(&args.to)?;
     let mut page = String::from(HEAD);
     let mut plots = String::new();
@@ -41,10 +31,6 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode, Box<dyn Error>> {
     }
     fs::write(args.to.join("README.md"), page + &plots)?;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn stem(file: &std::path::Path) -> String {
-    file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
 }
 
 const HEAD: &str = "\

@@ -10,7 +10,7 @@ use crate::members::{Env, Members, Word};
 use crate::rng::Random;
 use crate::state::{Claim, KeyChange, KeyValueUpdate, OwnState};
 use crate::stats::Stats;
-use crate::suspicion::{Detector, LocalHealth};
+use crate::suspicion::{Detector, LocalHealth, ToldShare};
 use crate::time::Instant;
 
 /// All that a node knows.
@@ -29,6 +29,7 @@ pub(crate) struct Knowledge {
     pub(crate) stats: Stats,
     pub(crate) random: Random,
     pub(crate) health: LocalHealth,
+    pub(crate) told: ToldShare,
 }
 
 /// The time of an input: as it is, and as this process has been running.
@@ -51,6 +52,7 @@ impl Knowledge {
             stats: Stats::default(),
             random,
             health: LocalHealth::default(),
+            told: ToldShare::default(),
             config,
         }
     }
@@ -64,7 +66,7 @@ impl Knowledge {
 
     /// What the others' silence is held against now.
     pub(crate) fn detector(&self) -> Detector {
-        Detector::new(&self.config, self.health.failed_share())
+        Detector::new(&self.config, self.health.failed_share()).told_of(self.told.share())
     }
 
     pub(crate) fn tell(&mut self, kind: EventKind) {

@@ -31,6 +31,7 @@ mod names;
 mod peer;
 mod precedence;
 mod pulse;
+mod rank;
 mod report;
 mod upkeep;
 
@@ -42,6 +43,7 @@ use forgotten::Forgotten;
 pub(crate) use peer::Holding;
 pub(crate) use peer::Peer;
 pub(crate) use precedence::{Proof, Word};
+pub(crate) use rank::Rank;
 pub(crate) use report::Report;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
@@ -90,6 +92,8 @@ pub(crate) struct Members {
     due: BTreeSet<(Instant, NodeId)>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
+    /// How many were live at the last look at all of them.
+    live: usize,
 }
 
 impl Members {
@@ -107,6 +111,7 @@ impl Members {
             conflicts: BTreeSet::new(),
             due: BTreeSet::new(),
             state_bytes: 0,
+            live: 0,
         }
     }
 
@@ -147,6 +152,15 @@ impl Members {
 
     pub(crate) fn len(&self) -> usize {
         self.peers.len()
+    }
+
+    /// How many were live in the last round.
+    pub(crate) fn live_len(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn is_live_at(&self, position: usize) -> bool {
+        self.peers.get_index(position).is_some_and(|(_, peer)| peer.liveness == Liveness::Live)
     }
 
     pub(crate) fn state_bytes(&self) -> usize {

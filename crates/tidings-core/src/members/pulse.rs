@@ -87,6 +87,11 @@ impl Pulse {
         self.first_heard
     }
 
+    /// When its heartbeat last went up here (in active time).
+    pub(super) fn last_beat(&self) -> Option<Instant> {
+        self.window.last_heartbeat()
+    }
+
     /// How long it has been silent: at least so long as it really was.
     pub(crate) fn silence(&self, now: Instant) -> Duration {
         self.last_seen.silence(now)

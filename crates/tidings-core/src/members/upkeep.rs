@@ -43,11 +43,13 @@ impl Members {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
         self.due.clear();
+        self.live = 0;
         for position in 0..self.peers.len() {
             self.refresh(env, position);
             self.refresh_challenger(env, position);
             self.watch(env, position);
             let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
+            self.live += usize::from(peer.liveness == Liveness::Live);
             if peer.state.has_expired(env.now, grace) {
                 let mut changes = Vec::new();
                 peer.change_state(|state| state.expire(env.now, grace, &mut changes));

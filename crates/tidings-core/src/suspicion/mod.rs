@@ -3,9 +3,11 @@
 mod attention;
 mod clock;
 mod health;
+mod told;
 mod window;
 
 pub(crate) use attention::Attention;
 pub(crate) use clock::ActiveClock;
 pub(crate) use health::LocalHealth;
+pub(crate) use told::ToldShare;
 pub use window::{Detector, HeartbeatWindow};

@@ -44,6 +44,19 @@ impl Detector {
         }
     }
 
+    /// The same for a node that is told of no more than this share of the live nodes at a time. The others have to wait
+    /// for their turn, so all times grow by half of what the share shrinks by, up to 16 times.
+    #[must_use]
+    pub fn told_of(self, share: f64) -> Detector {
+        if share >= 1.0 {
+            return self;
+        }
+        // Half of what the share makes of it: the digests tell first of those that have just beaten.
+        let longer = (0.5 + 0.5 / share).clamp(1.0, MOST_PATIENCE);
+        let max_interval = Duration::try_from_secs_f64(self.max_interval.as_secs_f64() * longer);
+        Detector { patience: self.patience * longer, max_interval: max_interval.unwrap_or(Duration::MAX), ..self }
+    }
+
     pub(crate) fn max_interval(&self) -> Duration {
         self.max_interval
     }
@@ -57,6 +70,9 @@ impl Detector {
         now > at + self.max_interval
     }
 }
+
+/// However little a node is told, it waits no more than so many times as long.
+const MOST_PATIENCE: f64 = 16.0;
 
 /// One node's heartbeats, in constant memory. Instants are those of a clock that stands still while this process does.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

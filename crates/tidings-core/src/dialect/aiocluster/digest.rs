@@ -1,5 +1,6 @@
 //! Digests: made for a reader, fitted into a packet, and heard entry by entry.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::config::Config;
@@ -7,8 +8,9 @@ use crate::event::EventKind;
 use crate::id::{Address, NodeId, Run};
 use crate::knowledge::{Knowledge, Moment};
 use crate::limits::MAX_VERSION;
-use crate::members::{Members, Proof, Report, Word};
+use crate::members::{Challenger, Env, Members, Peer, Proof, Rank, Report, Word};
 use crate::reconcile::Known;
+use crate::time::Instant;
 use crate::wire::aiocluster::size::{self, MessageLen};
 use crate::wire::aiocluster::{Digest, EncodedDigest, FRESH_MS, NodeDigest, Subject, Subjects};
 
@@ -87,6 +89,74 @@ impl NodeDigest {
     }
 }
 
+/// Who may stand in a digest.
+enum Told<'a> {
+    Holder(&'a NodeId, &'a Peer),
+    Challenger(&'a Challenger),
+}
+
+/// What a digest says of each node, given who reads it and when.
+struct Page<'a> {
+    config: &'a Config,
+    now: Instant,
+    reader: Reader<'a>,
+    /// Behind an address of no known node, a seed's other name say, may be any of them.
+    may_be_anyone: bool,
+}
+
+impl<'a> Page<'a> {
+    fn new(members: &Members, env: &Env<'a>, reader: Reader<'a>) -> Page<'a> {
+        let may_be_anyone = match reader {
+            Reader::At(address) => members.at(address).next().is_none(),
+            Reader::Node(_) => false,
+        };
+        Page { config: env.config, now: env.now, reader, may_be_anyone }
+    }
+
+    /// Whether a node is told of.
+    fn has(&self, id: &NodeId, peer: &Peer) -> bool {
+        !peer.is_scheduled_for_deletion(self.now, self.config)
+            || matches!(self.reader, Reader::Node(node) if node == id)
+    }
+
+    /// Whether it is the reader.
+    fn is_for(&self, id: &NodeId) -> bool {
+        match self.reader {
+            Reader::At(address) => id.gossip_advertise_addr() == address,
+            Reader::Node(node) => id == node,
+        }
+    }
+
+    fn entry(&self, id: &NodeId, peer: &Peer) -> NodeDigest {
+        let (max_version, complete_version) =
+            unmarked::versions_to_show(peer, || self.may_be_anyone || self.is_for(id));
+        NodeDigest {
+            node_id: id.clone(),
+            heartbeat: peer.pulse.heartbeat(),
+            last_gc_version: peer.last_gc_version,
+            max_version,
+            complete_version,
+            run: peer.run(),
+            released_version: peer.released_version,
+            silence_ms: silence_ms(peer.silence(self.now)),
+        }
+    }
+}
+
+/// What is heard of its versions is shown as if it were held, so that nobody sends key-values that count for nothing yet.
+fn challenger_entry(challenger: &Challenger, at: Moment) -> NodeDigest {
+    NodeDigest {
+        node_id: challenger.id().clone(),
+        heartbeat: challenger.pulse().heartbeat(),
+        last_gc_version: 0,
+        max_version: challenger.heard_version(),
+        complete_version: None,
+        run: challenger.run(),
+        released_version: None,
+        silence_ms: silence_ms(challenger.pulse().silence(at.now)),
+    }
+}
+
 impl Aiocluster {
     pub(super) fn own_entry(&self, knowledge: &Knowledge) -> NodeDigest {
         let state = knowledge.own.state();
@@ -102,71 +172,81 @@ impl Aiocluster {
         }
     }
 
-    /// The digest for `reader`: this node's own entry, and those of all others that are still told of. A reader that has
-    /// been dead for long is told of itself all the same: if it was started again with its generation, it has to know.
-    pub(super) fn digest(&self, knowledge: &mut Knowledge, at: Moment, reader: Reader<'_>) -> EncodedDigest {
+    /// The digest for `reader`, if it fits `room`: this node's own entry, and those of all others that are still told of. A
+    /// reader that has been dead for long is told of itself all the same: if it was started again with its generation, it
+    /// has to know.
+    pub(super) fn whole_digest(
+        &self,
+        knowledge: &mut Knowledge,
+        at: Moment,
+        reader: Reader<'_>,
+        room: usize,
+    ) -> Option<EncodedDigest> {
         let own_entry = self.own_entry(knowledge);
         let (members, env) = knowledge.members(at);
-        // Behind an address of no known node, a seed's other name say, may be any of them.
-        let may_be_anyone = match reader {
-            Reader::At(address) => members.at(address).next().is_none(),
-            Reader::Node(_) => false,
-        };
-        let mut digest = EncodedDigest::new(&own_entry, members.len());
-        let is_reader = |id| matches!(reader, Reader::Node(node) if node == id);
-        for (id, peer) in members.iter() {
-            if peer.is_scheduled_for_deletion(at.now, env.config) && !is_reader(id) {
-                continue;
+        let page = Page::new(members, &env, reader);
+        let mut digest = EncodedDigest::new(&own_entry, members.len(), room);
+        for (id, peer) in members.iter().filter(|(id, peer)| page.has(id, peer)) {
+            digest.push(&page.entry(id, peer));
+            if digest.len() > room {
+                return None;
             }
-            let to_owner = || match reader {
-                Reader::At(address) => may_be_anyone || id.gossip_advertise_addr() == address,
-                Reader::Node(node) => id == node,
-            };
-            let (max_version, complete_version) = unmarked::versions_to_show(peer, to_owner);
-            digest.push(&NodeDigest {
-                node_id: id.clone(),
-                heartbeat: peer.pulse.heartbeat(),
-                last_gc_version: peer.last_gc_version,
-                max_version,
-                complete_version,
-                run: peer.run(),
-                released_version: peer.released_version,
-                silence_ms: silence_ms(peer.silence(at.now)),
-            });
         }
-        // After the holders of their names. What is heard of their versions is shown as if it were held, so that nobody sends
-        // key-values that count for nothing yet.
+        // After the holders of their names.
         for challenger in members.challengers(&env) {
-            digest.push(&NodeDigest {
-                node_id: challenger.id().clone(),
-                heartbeat: challenger.pulse().heartbeat(),
-                last_gc_version: 0,
-                max_version: challenger.heard_version(),
-                complete_version: None,
-                run: challenger.run(),
-                released_version: None,
-                silence_ms: silence_ms(challenger.pulse().silence(at.now)),
-            });
+            digest.push(&challenger_entry(challenger, at));
         }
+        (digest.len() <= room).then_some(digest)
+    }
+
+    /// The digest for `reader` where it does not fit `room`: this node's own entry and the reader's, and then the others by
+    /// [`Rank`]. Within a rank chance decides, so that each has its turn.
+    pub(super) fn cut_digest(
+        &mut self,
+        knowledge: &mut Knowledge,
+        at: Moment,
+        reader: Reader<'_>,
+        room: usize,
+    ) -> EncodedDigest {
+        let own_entry = self.own_entry(knowledge);
+        // Chance is drawn from a copy while the members are looked at.
+        let mut random = knowledge.random.clone();
+        let (members, env) = knowledge.members(at);
+        let page = Page::new(members, &env, reader);
+        let mut digest = EncodedDigest::new(&own_entry, members.len(), room).into_partial();
+        let mut ranks: [Vec<Told<'_>>; Rank::COUNT] = Default::default();
+        for (id, peer) in members.iter().filter(|(id, peer)| page.has(id, peer)) {
+            if page.is_for(id) {
+                digest.push_within(&page.entry(id, peer), room);
+            } else {
+                ranks[peer.rank(&env) as usize].push(Told::Holder(id, peer));
+            }
+        }
+        ranks[Rank::Suspect as usize].extend(members.challengers(&env).map(Told::Challenger));
+        let count = ranks.iter().map(Vec::len).sum::<usize>() + 1;
+        'full: for mut rank in ranks {
+            for position in 0..rank.len() {
+                random.choose(&mut rank[position..], 1);
+                let entry = match rank[position] {
+                    Told::Holder(id, peer) => page.entry(id, peer),
+                    Told::Challenger(challenger) => challenger_entry(challenger, at),
+                };
+                if !digest.push_within(&entry, room) {
+                    break 'full;
+                }
+            }
+        }
+        knowledge.random = random;
+        self.tell_truncation(knowledge, count.saturating_sub(digest.count()));
         digest
     }
 
-    pub(super) fn fit_digest(
-        &mut self,
-        knowledge: &mut Knowledge,
-        digest: EncodedDigest,
-        room: usize,
-    ) -> EncodedDigest {
-        let (digest, left_out) = digest.fit(room, &mut knowledge.random);
-        if left_out > 0 {
-            knowledge.stats.digests_truncated += 1;
-            if !self.digest_truncation_told {
-                self.digest_truncation_told = true;
-                let max_payload_size = knowledge.config.max_payload_size;
-                knowledge.tell(EventKind::DigestTruncated { left_out, max_payload_size });
-            }
+    fn tell_truncation(&mut self, knowledge: &mut Knowledge, left_out: usize) {
+        knowledge.stats.digests_truncated += 1;
+        if !core::mem::replace(&mut self.digest_truncation_told, true) {
+            let max_payload_size = knowledge.config.max_payload_size;
+            knowledge.tell(EventKind::DigestTruncated { left_out, max_payload_size });
         }
-        digest
     }
 
     /// Takes in a digest: who is about, how their hearts beat, and what the sender holds of this node.
@@ -178,10 +258,13 @@ impl Aiocluster {
         subjects: &mut Subjects,
         sender: Sender<'_>,
     ) {
+        let mut live_told = 0;
         for (number, entry) in digest.entries.iter().enumerate() {
             let report = entry.report(sender);
             let (members, mut env) = knowledge.members(at);
-            match subjects.of_entry(number) {
+            let subject = subjects.of_entry(number);
+            live_told += usize::from(matches!(subject, Subject::Peer(position) if members.is_live_at(position)));
+            match subject {
                 Subject::Reader => self.refute(knowledge, at, &report),
                 Subject::Peer(position) => members.hear_of_peer(&mut env, position, &report),
                 Subject::Stranger => {
@@ -190,6 +273,11 @@ impl Aiocluster {
                     }
                 }
             }
+        }
+        // An answer, and not what anybody sends unasked: a flood of short digests would put off all deaths.
+        if sender.proof > Proof::Presence {
+            let live = if digest.partial { knowledge.members.live_len() } else { live_told };
+            knowledge.told.digest_heard(live_told, live);
         }
         if sender.is_marked() && !digest.partial && sender.proof > Proof::Presence {
             knowledge.members.take_votes(sender.id, digest.entries.iter().map(|entry| &entry.node_id));

@@ -70,9 +70,9 @@ impl Aiocluster {
 
     /// The Syn for whoever is at `to`.
     pub(crate) fn syn(&mut self, knowledge: &mut Knowledge, at: Moment, to: &Address) -> Bytes {
-        let digest = self.digest(knowledge, at, Reader::At(to));
         let room = room(knowledge, MessageLen::Syn { digest: 0 });
-        let digest = self.fit_digest(knowledge, digest, room);
+        let whole = self.whole_digest(knowledge, at, Reader::At(to), room);
+        let digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, Reader::At(to), room));
         packet(knowledge, Outgoing::Syn(&digest))
     }
 
@@ -86,13 +86,15 @@ impl Aiocluster {
         sender: Sender<'_>,
     ) -> Bytes {
         self.hear(knowledge, at, digest, &mut subjects, sender);
-        let own_digest = self.digest(knowledge, at, Reader::Node(sender.id));
-        let room = room(knowledge, MessageLen::SynAck { digest: 0, delta: 0 });
+        let (room, reader) = (room(knowledge, MessageLen::SynAck { digest: 0, delta: 0 }), Reader::Node(sender.id));
+        let whole = self.whole_digest(knowledge, at, reader, room);
         // Where both do not fit, each gets its part.
         let delta_part = if sender.is_marked() { room / 2 } else { room / unmarked::DELTA_PART };
-        let delta_room = room.saturating_sub(own_digest.len()).max(delta_part);
+        let delta_room = whole.as_ref().map_or(0, |whole| room - whole.len()).max(delta_part);
         let Packed { delta, len, .. } = self.delta(knowledge, at, digest, &subjects, sender, delta_room);
-        let own_digest = self.fit_digest(knowledge, own_digest, room.saturating_sub(len));
+        let left = room.saturating_sub(len);
+        let whole = whole.filter(|whole| whole.len() <= left);
+        let own_digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, reader, left));
         packet(knowledge, Outgoing::SynAck(&own_digest, &delta))
     }
 
@@ -129,7 +131,7 @@ impl Aiocluster {
 
     /// A SynAck that says who this is and nothing else.
     pub(crate) fn introduction(&mut self, knowledge: &mut Knowledge) -> Bytes {
-        let digest = EncodedDigest::new(&self.own_entry(knowledge), 0).into_partial();
+        let digest = EncodedDigest::new(&self.own_entry(knowledge), 0, 0).into_partial();
         packet(knowledge, Outgoing::SynAck(&digest, &Delta::default()))
     }
 

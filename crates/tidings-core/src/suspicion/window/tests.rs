@@ -142,3 +142,21 @@ fn no_prior_and_no_time_between_beats_gives_a_number() {
 fn a_window_is_small() {
     assert!(size_of::<HeartbeatWindow>() <= 128);
 }
+
+#[test]
+fn a_node_that_is_told_of_few_waits_longer_and_never_without_end() {
+    let all = detector(FailureDetectorConfig::default());
+    let last_for = |share| {
+        let detector = all.told_of(share);
+        let mut window = HeartbeatWindow::default();
+        (0..3).for_each(|second| window.report_heartbeat(Instant::from_secs(second), &detector));
+        window.suspect_at(&detector).unwrap().saturating_duration_since(Instant::from_secs(2)).as_secs_f64()
+    };
+    assert_eq!(all.told_of(1.0), all);
+    let usual = last_for(1.0);
+    assert!((last_for(0.2) / usual - 3.0).abs() < 0.01, "{} and {usual}", last_for(0.2));
+    for share in [0.0, -1.0, f64::NAN, f64::MIN_POSITIVE] {
+        assert!(last_for(share) <= MOST_PATIENCE * usual + 0.01, "{share}");
+    }
+    assert!(all.told_of(0.2).max_interval() > all.max_interval() * 2);
+}

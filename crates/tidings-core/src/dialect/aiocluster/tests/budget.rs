@@ -83,3 +83,81 @@ fn a_long_name_fits_the_smallest_packet_that_is_allowed() {
         is_left(&b)
     }));
 }
+
+/// The names in the Syn for whoever is at `to`, in order.
+fn told_to(gossip: &mut Gossip, now: Moment, to: &str) -> Vec<String> {
+    let syn = gossip.syn(now, &Address::new(to, 7000));
+    let Message::Syn { digest } = sent(gossip, &syn) else { panic!() };
+    digest.entries.iter().map(|entry| entry.node_id.name().into()).collect()
+}
+
+#[test]
+fn a_digest_that_does_not_fit_tells_of_the_reader_and_the_living_first() {
+    let mut a = gossip(Config { max_payload_size: 700, ..config("a") });
+    let teller = id("teller", 1);
+    let hear_of = |a: &mut Gossip, now, names: &str, count: usize, heartbeat| {
+        let entries = (0..count).map(|number| entry(&id(&format!("{names}{number}"), 1), heartbeat));
+        hear(a, at(now), &digest_of(entries), ours(&teller));
+    };
+    for now in 100..103 {
+        hear_of(&mut a, now, "live", 6, now);
+        hear_of(&mut a, now, "invented", 40, 1);
+    }
+    for _ in 0..50 {
+        let names = told_to(&mut a, at(103), "invented7");
+        assert_eq!(names[..2], ["a", "invented7"]);
+        assert!(names.len() > 8 && names.len() < 20, "{names:?}");
+        assert!(names[2..8].iter().all(|name| name.starts_with("live")), "{names:?}");
+    }
+}
+
+#[test]
+fn a_digest_that_does_not_fit_tells_first_of_whose_heartbeat_is_new_and_gives_each_its_turn() {
+    let mut a = gossip(Config { max_payload_size: 512, ..config("a") });
+    let teller = id("teller", 1);
+    let digest = |names: &str, heartbeat| {
+        digest_of((0..20).map(|number| entry(&id(&format!("{names}{number}"), 1), heartbeat)).collect::<Vec<_>>())
+    };
+    for now in 100..103 {
+        hear(&mut a, at(now), &digest("quiet", now), ours(&teller));
+    }
+    for now in 101..106 {
+        hear(&mut a, at(now), &digest("new", now), ours(&teller));
+    }
+    let mut told = BTreeSet::new();
+    for _ in 0..60 {
+        let names = told_to(&mut a, at(105), "elsewhere");
+        assert!(names.len() > 8 && names[1..].iter().all(|name| name.starts_with("new")), "{names:?}");
+        told.extend(names);
+    }
+    assert_eq!(told.len(), 21, "each has its turn: {told:?}");
+}
+
+#[test]
+fn who_is_told_of_a_fifth_of_the_living_waits_longer_and_what_comes_unasked_does_not_count() {
+    let mut a = node("a");
+    let teller = id("teller", 1);
+    let digest = |count, heartbeat, partial| Digest {
+        partial,
+        ..digest_of((0..count).map(|number| entry(&id(&format!("n{number}"), 1), heartbeat)).collect::<Vec<_>>())
+    };
+    for now in 100..103 {
+        hear(&mut a, at(now), &digest(50, now, false), ours(&teller));
+    }
+    a.maintain(at(103));
+    let usual = a.detector();
+    for _ in 0..60 {
+        hear(&mut a, at(103), &digest(10, 102, true), ours(&teller));
+    }
+    assert_eq!(a.detector(), usual, "anybody may dial and say little");
+    let answered = Sender { proof: Proof::Address, ..ours(&teller) };
+    for _ in 0..60 {
+        hear(&mut a, at(103), &digest(10, 102, true), answered);
+    }
+    assert!((a.told.share() - 0.2).abs() < 0.01, "{:?}", a.told);
+    assert_ne!(a.detector(), usual);
+    for _ in 0..60 {
+        hear(&mut a, at(103), &digest(50, 102, false), answered);
+    }
+    assert!(a.told.share() > 0.99, "{:?}", a.told);
+}

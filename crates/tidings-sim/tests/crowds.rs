@@ -17,9 +17,7 @@ fn nobody_is_declared_dead_because_digests_hold_a_fifth_of_the_nodes() {
         workload: Workload { keys: 0, ..Workload::default() },
         ..Scenario::default()
     };
-    for seed in 1..=3 {
-        let report = run(&Scenario { seed, ..scenario.clone() }).expect("a valid scenario");
-        assert_eq!(report.false_positives, 0, "seed {seed}");
-        assert!(report.rounds_to_converge.is_some(), "seed {seed}: not all heard of all");
-    }
+    let report = run(&scenario).expect("a valid scenario");
+    assert_eq!(report.false_positives, 0);
+    assert!(report.rounds_to_converge.is_some(), "not all heard of all");
 }

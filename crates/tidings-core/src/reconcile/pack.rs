@@ -28,32 +28,47 @@ pub(crate) struct Packed {
     pub(crate) truncated: u64,
 }
 
-/// Packs news into at most `budget` bytes, in linear time.
+/// Packs news into at most `budget` bytes. Looks at no more key-values than about three times what the budget holds, and
+/// at three of each node.
 ///
 /// Every node gets an equal share of the room, and what it leaves goes to the larger ones: the smallest news first, so
-/// that a large neighbour starves nobody. A random node places its first key-value before all others, so that a value
-/// larger than any share gets its turn as well. Within a node, key-values go in order of version, and a delta cut
-/// short says so: its `max_version` is that of the last key-value in it.
+/// that a large neighbour starves nobody. Where the room is too little for a key-value of each, fewer nodes share it, the
+/// smallest news first all the same. A random node places its first key-value before all others, so that a value larger
+/// than any share gets its turn as well. Within a node, key-values go in order of version, and a delta cut short says so:
+/// its `max_version` is that of the last key-value in it.
 pub(crate) fn pack(news: &[News<'_>], budget: usize, lengths: &impl Lengths, random: &mut Random) -> Packed {
-    let mut order: Vec<(usize, &News<'_>)> = news.iter().map(|news| (news.len_up_to(lengths, budget), news)).collect();
-    order.sort_by_key(|(len, _)| *len);
+    let mut order: Vec<_> = news.iter().map(|news| Measure::new(news, news.lens(lengths), lengths)).collect();
+    measure(&mut order, budget, lengths);
+    order.sort_by_key(|measure| measure.place(lengths));
+
+    // The smallest first key-value from each place on.
+    let mut smallest_from: Vec<usize> = order.iter().map(|measure| measure.smallest).collect();
+    for position in (1..smallest_from.len()).rev() {
+        smallest_from[position - 1] = smallest_from[position - 1].min(smallest_from[position]);
+    }
 
     let mut packed = Packed::default();
     let lead = random.index(order.len());
     // Nothing is kept free for what does not fit at all.
-    let mut reserved =
-        order.get(lead).map(|(_, news)| news.smallest_len(lengths)).filter(|len| *len <= budget).unwrap_or(0);
+    let mut reserved = order.get(lead).map(|measure| measure.smallest).filter(|len| *len <= budget).unwrap_or(0);
     let mut left = budget - reserved;
-    for (position, (whole_len, news)) in order.iter().enumerate() {
-        let share = left / (order.len() - position);
+    for (position, measure) in order.iter().enumerate() {
+        let (news, smallest) = (measure.news, measure.smallest);
+        // No more can have something of what is left.
+        let sharing = (order.len() - position).min(left / smallest_from[position].max(1)).max(1);
+        let share = left / sharing;
         let room = if position == lead {
             left += core::mem::take(&mut reserved);
-            share.max(news.smallest_len(lengths)).min(left)
+            share.max(smallest).min(left)
         } else {
             share
         };
-        let (node_delta, len) =
-            if *whole_len <= room { (Some(news.whole()), *whole_len) } else { news.cut(lengths, room) };
+        let whole_len = measure.len(lengths);
+        let (node_delta, len) = match () {
+            () if measure.is_whole && whole_len <= room => (Some(news.whole()), whole_len),
+            () if smallest <= room => news.cut(lengths, room),
+            () => (None, 0),
+        };
         let is_cut = node_delta.as_ref().is_none_or(|node_delta| node_delta.max_version != Some(news.up_to));
         packed.truncated += u64::from(is_cut);
         left -= len;
@@ -63,29 +78,83 @@ pub(crate) fn pack(news: &[News<'_>], budget: usize, lengths: &impl Lengths, ran
     packed
 }
 
+/// The news of one node, measured as far as it was worth it.
+struct Measure<'a, I> {
+    news: &'a News<'a>,
+    /// The lengths of the key-values that are not in `key_values_len` yet.
+    lens: I,
+    header_len: usize,
+    key_values_len: usize,
+    /// How many key-values are in it.
+    measured: usize,
+    /// The length with the first key-value alone.
+    smallest: usize,
+    /// All of it was measured.
+    is_whole: bool,
+}
+
+impl<'a, I: Iterator<Item = usize>> Measure<'a, I> {
+    fn new(news: &'a News<'a>, mut lens: I, lengths: &impl Lengths) -> Measure<'a, I> {
+        let header_len = lengths.node_delta_header_len(&news.header());
+        let first = lens.next();
+        let key_values_len = first.unwrap_or(0);
+        let smallest = lengths.node_delta_len(header_len, key_values_len);
+        let (measured, is_whole) = (first.iter().count(), first.is_none());
+        Measure { news, lens, header_len, key_values_len, measured, smallest, is_whole }
+    }
+
+    /// The length as far as it was measured.
+    fn len(&self, lengths: &impl Lengths) -> usize {
+        lengths.node_delta_len(self.header_len, self.key_values_len)
+    }
+
+    /// The smallest news come first. Those that were not measured whole are longer than all that were; how much longer is
+    /// guessed from the number of versions in them.
+    fn place(&self, lengths: &impl Lengths) -> (bool, usize) {
+        let versions = usize::try_from(self.news.up_to.saturating_sub(self.news.from)).unwrap_or(usize::MAX);
+        let most = versions.min(self.news.state.entries());
+        let guess = self.len(lengths).saturating_mul(most) / self.measured.max(1);
+        if self.is_whole { (false, self.len(lengths)) } else { (true, guess) }
+    }
+
+    /// Goes on measuring until it is known whether the whole is longer than `limit`.
+    fn measure_to(&mut self, limit: usize, lengths: &impl Lengths) {
+        while !self.is_whole && self.len(lengths) <= limit {
+            match self.lens.next() {
+                Some(len) => (self.key_values_len, self.measured) = (self.key_values_len + len, self.measured + 1),
+                None => self.is_whole = true,
+            }
+        }
+    }
+}
+
+/// Finds out the smallest news: measures each node's as far as its equal share goes, and again as far as what those left
+/// that need less. So all together are measured as far as the budget goes, and not each by itself.
+fn measure<I: Iterator<Item = usize>>(order: &mut [Measure<'_, I>], budget: usize, lengths: &impl Lengths) {
+    // After some rounds those that are left differ by little.
+    const ROUNDS: usize = 8;
+    let (mut left, mut waiting) = (budget, order.len());
+    for _ in 0..ROUNDS {
+        let Some(share) = left.checked_div(waiting) else { return };
+        let before = waiting;
+        (left, waiting) = (budget, 0);
+        for measure in order.iter_mut() {
+            measure.measure_to(share, lengths);
+            match measure.is_whole {
+                true => left = left.saturating_sub(measure.len(lengths)),
+                false => waiting += 1,
+            }
+        }
+        if waiting == before {
+            return;
+        }
+    }
+}
+
 impl News<'_> {
     fn lens(&self, lengths: &impl Lengths) -> impl Iterator<Item = usize> {
         let news = self.state.news(self.from, self.up_to);
         news.map(|(key, value)| lengths.key_value_len(key, &value.value, value.version, value.status))
-    }
-
-    /// The length of the whole, or something above `limit`.
-    fn len_up_to(&self, lengths: &impl Lengths, limit: usize) -> usize {
-        let header_len = lengths.node_delta_header_len(&self.header());
-        let mut key_values_len = 0;
-        for len in self.lens(lengths) {
-            key_values_len += len;
-            if key_values_len > limit {
-                break;
-            }
-        }
-        lengths.node_delta_len(header_len, key_values_len)
-    }
-
-    /// The length with the first key-value alone.
-    fn smallest_len(&self, lengths: &impl Lengths) -> usize {
-        let header_len = lengths.node_delta_header_len(&self.header());
-        lengths.node_delta_len(header_len, self.lens(lengths).next().unwrap_or(0))
     }
 
     /// As much of the news, in order of version, as fits `room`, and its length; `None` where not even one key-value does.

@@ -199,12 +199,31 @@ fn packing_looks_no_further_than_the_room_goes() {
         assert!(packed.len > 19_000);
         SIZED.get()
     };
-    // A key-value takes 24 bytes or more, so that 20,000 bytes hold no more than 830: each node's news is measured that
-    // far once, and the packing itself looks at no more than fits, and one further for each node.
+    // A key-value takes 24 bytes or more, so that 20,000 bytes hold no more than 830: all news together are measured that
+    // far once, and the packing itself looks at no more than fits, and at few further ones for each node.
     let fits = 830;
     assert!(sized_for(1_000, 1) <= 2 * fits + 3);
     assert!(sized_for(20_000, 1) <= 2 * fits + 3, "the keys that stay behind cost nothing");
-    assert!(sized_for(1_000, 30) <= 31 * fits + 3 * 30);
+    for nodes in [30, 300] {
+        let sized = sized_for(1_000, nodes);
+        assert!(sized <= 3 * fits + 3 * nodes, "{sized} for {nodes} nodes");
+    }
+}
+
+#[test]
+fn where_there_is_not_enough_for_one_key_value_of_each_the_short_go_first() {
+    let short: Vec<Owner> = (0..51).map(|n| Owner::new(&format!("short{n}"), [10])).collect();
+    let long: Vec<Owner> = (0..3_000).map(|n| Owner::new(&format!("long{n}"), [90; 2])).collect();
+    let news: Vec<News<'_>> = long.iter().chain(&short).map(Owner::news).collect();
+    for seed in 0..5 {
+        SIZED.set(0);
+        let packed = pack(&news, 10_000, &mut random(seed));
+        let came = key_values_of(&packed.delta);
+        assert!(short.iter().all(|owner| came.contains_key(owner.id.name())), "{} of 51", came.len());
+        // What is left goes to as many long ones as have room for something.
+        assert!(came.len() > 51 + 40 && packed.len > 9_800, "{} nodes, {} bytes", came.len(), packed.len);
+        assert!(SIZED.get() <= 3 * 3_051 + 3 * 400, "{}", SIZED.get());
+    }
 }
 
 fn owners() -> impl Strategy<Value = Vec<Owner>> {
@@ -249,7 +268,7 @@ proptest! {
     #[test]
     fn if_anything_fits_something_goes(owners in owners(), budget in 0..1_500_usize) {
         let news: Vec<News<'_>> = owners.iter().map(Owner::news).collect();
-        let smallest = news.iter().map(|news| news.smallest_len(&Counted)).min().unwrap_or(usize::MAX);
+        let smallest = news.iter().map(|news| Measure::new(news, news.lens(&Counted), &Counted).smallest).min().unwrap_or(usize::MAX);
         // In one round or another: chance may lead with another node.
         let mut random = random(1);
         let came = (0..200).any(|_| !pack(&news, budget, &mut random).delta.node_deltas.is_empty());

@@ -29,7 +29,8 @@ pub(crate) const FARTHEST_CLAIM: u64 = 4 * HEARSAY_STEP;
 pub struct Limits {
     /// How much one packet may hold.
     pub decode: DecodeLimits,
-    /// Other nodes known at once, dead ones included, 1 to 1,000,000. Further ones are not taken in. Default: 20,000.
+    /// Other nodes known at once, dead ones included, 1 to 1,000,000. At most a quarter of them (64 at least) were never live
+    /// here. Further ones are not taken in, unless one that counts less gives up its place. Default: 20,000.
     pub max_nodes: usize,
     /// Forgotten nodes remembered, 1 to 1,000,000; past it the oldest give way. Default: 20,000.
     pub max_forgotten_nodes: usize,

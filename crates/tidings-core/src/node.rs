@@ -483,7 +483,7 @@ impl Node {
         self.knowledge.stats.rounds += 1;
         self.dialect.maintain(&mut self.knowledge, at);
         let Knowledge { members, config, random, .. } = &mut self.knowledge;
-        let targets = round::targets(members, &self.seeds, &self.own_addresses, config, random);
+        let targets = round::targets(members, &self.seeds, &self.own_addresses, at.active, config, random);
         for target in targets {
             self.dial(at, target, false);
         }

@@ -22,10 +22,13 @@ impl Members {
         if let Some(position) = self.holder_of(report.id.name()) {
             return self.hear_of_challenger(env, position, report).then_some(position);
         }
-        if !self.is_worth_a_place(env, report) {
+        if !self.is_welcome(env, report) {
             return None;
         }
-        let position = self.admit(env, report);
+        let Some(position) = self.take_place(env, report) else {
+            env.stats.nodes_refused += 1;
+            return None;
+        };
         self.hear_of_peer(env, position, report);
         Some(position)
     }
@@ -33,6 +36,10 @@ impl Members {
     /// Takes note of what is said of the node that was known at `position` when the message was read.
     pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, report: &Report<'_>) {
         let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
+        if id.name() != report.id.name() {
+            // It stood there when the message was read; an earlier entry has taken its place since.
+            return;
+        }
         if id != report.id || peer.is_other_run(report.run) {
             if !self.refuses_name(env, report) {
                 self.hear_of_challenger(env, position, report);
@@ -58,27 +65,13 @@ impl Members {
         }
     }
 
-    /// Whether a stranger is taken in: there is room, and it is none of those that have ended.
-    fn is_worth_a_place(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
+    /// Whether a stranger is none of those that have ended.
+    fn is_welcome(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
         if is_ended(env, report) {
             env.stats.departed_ignored += 1;
             return false;
         }
-        if !self.forgotten.lets_return(env, report) {
-            return false;
-        }
-        let has_room = self.peers.len() < env.config.limits.max_nodes;
-        env.stats.nodes_refused += u64::from(!has_room);
-        has_room
-    }
-
-    fn admit(&mut self, env: &Env<'_>, report: &Report<'_>) -> usize {
-        let id = report.id;
-        self.forgotten.remove(id);
-        let (position, _) = self.peers.insert_full(id.clone(), Peer::new(env, report));
-        self.ids.insert(id.clone());
-        self.addresses.insert(id.gossip_advertise_addr().clone(), position);
-        position
+        self.forgotten.lets_return(env, report)
     }
 
     /// The position of the node that holds a name.

@@ -29,6 +29,7 @@ mod forgotten;
 mod hear;
 mod names;
 mod peer;
+mod places;
 mod precedence;
 mod pulse;
 mod rank;
@@ -92,6 +93,9 @@ pub(crate) struct Members {
     due: BTreeSet<(Instant, NodeId)>,
     /// Bytes of all peers' keys and values; exact once a round, and never too low.
     state_bytes: usize,
+    /// Those that were never live here, the first to give up their places first: those that nobody but others spoke of, and
+    /// of them the one heard of first (in active time).
+    unproven: BTreeSet<(bool, Instant, NodeId)>,
     /// How many were live at the last look at all of them.
     live: usize,
 }
@@ -111,6 +115,7 @@ impl Members {
             conflicts: BTreeSet::new(),
             due: BTreeSet::new(),
             state_bytes: 0,
+            unproven: BTreeSet::new(),
             live: 0,
         }
     }
@@ -227,6 +232,11 @@ impl Members {
                 return Err("a challenger has another name");
             }
             peer.state.check()?;
+        }
+        let is_noted = |(id, peer): &(&NodeId, &Peer)| self.unproven.contains(&peer.unproven_key(id));
+        let unproven = self.peers.iter().filter(|(_, peer)| !peer.announced);
+        if unproven.clone().count() != self.unproven.len() || !unproven.clone().all(|of| is_noted(&of)) {
+            return Err("the unproven nodes are not those that were never live");
         }
         let mut names = self.ids.iter().map(NodeId::name);
         let mut before = names.next();

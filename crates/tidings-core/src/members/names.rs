@@ -65,7 +65,10 @@ impl Members {
         let Some((old_id, old)) = self.peers.get_index_mut(position) else { return };
         let (old_id, new_id) = (old_id.clone(), challenger.id.clone());
         let successor = Peer::succeeding(env, challenger, &old_id, old);
+        let new_key = successor.unproven_key(&new_id);
         let old = core::mem::replace(old, successor);
+        self.unproven.remove(&old.unproven_key(&old_id));
+        self.unproven.insert(new_key);
         if old_id != new_id {
             // No other node has this id: of each name one is known.
             let _ = self.peers.replace_index(position, new_id.clone());

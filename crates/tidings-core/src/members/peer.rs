@@ -51,6 +51,8 @@ pub(crate) struct Peer {
     pub(super) has_left: bool,
     /// ... and has said so itself.
     pub(super) left_by_own_word: bool,
+    /// It spoke itself when it was heard of first.
+    pub(super) spoke: bool,
     /// The user was told that it joined.
     pub(super) announced: bool,
     /// The user was told of its key-values, if not of the node itself.
@@ -105,6 +107,7 @@ impl Peer {
             is_doubted: false,
             has_left: false,
             left_by_own_word: false,
+            spoke: false,
             announced: false,
             keys_told: false,
             refusal_told: false,
@@ -154,6 +157,23 @@ impl Peer {
     /// Whether it was heard of but has not been live yet.
     pub(crate) fn is_unproven(&self) -> bool {
         self.liveness == Liveness::Dead && !self.announced
+    }
+
+    /// Where it stands among those that were never live here.
+    pub(super) fn unproven_key(&self, id: &NodeId) -> (bool, Instant, NodeId) {
+        (self.spoke, self.pulse.first_heard(), id.clone())
+    }
+
+    /// Whether it was ever live here.
+    pub(crate) fn was_live(&self) -> bool {
+        self.announced
+    }
+
+    /// Whether it has lately answered this node where it says that it is reached.
+    pub(crate) fn answers(&self, active: Instant, config: &Config) -> bool {
+        const LATELY_INTERVALS: u32 = 3;
+        let lately = config.max_interval() * LATELY_INTERVALS;
+        self.proof.is_some_and(|(proof, at)| proof > Proof::Presence && active <= at + lately)
     }
 
     /// Whether it says, or others say of it, that it leaves.

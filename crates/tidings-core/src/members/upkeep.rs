@@ -28,7 +28,9 @@ impl Members {
             return;
         }
         peer.since = env.now;
-        peer.announced |= liveness == Liveness::Live;
+        if liveness == Liveness::Live && !core::mem::replace(&mut peer.announced, true) {
+            self.unproven.remove(&peer.unproven_key(id));
+        }
         let node = id.clone();
         match (before, liveness) {
             (_, Liveness::Live) => env.tell(EventKind::NodeJoined { node }),
@@ -62,6 +64,7 @@ impl Members {
         for id in &over {
             self.forget(env, id);
         }
+        self.free_places(env);
         self.settle_namesake(env);
         self.forgotten.expire(env);
         self.state_bytes = self.state_bytes();
@@ -124,9 +127,10 @@ impl Members {
         is_known
     }
 
-    fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
+    pub(super) fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
         let Some((position, _, peer)) = self.peers.swap_remove_full(id) else { return };
         self.ids.remove(id);
+        self.unproven.remove(&peer.unproven_key(id));
         self.conflicts.remove(id);
         self.addresses.remove(id.gossip_advertise_addr(), position);
         if let Some((moved, _)) = self.peers.get_index(position) {

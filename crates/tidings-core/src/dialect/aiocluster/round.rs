@@ -4,15 +4,26 @@ use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::id::Address;
-use crate::members::Members;
+use crate::members::{Members, Peer};
 use crate::rng::Random;
 use crate::snapshot::Liveness;
+use crate::time::Instant;
 
 /// How many nodes of a cluster ask in one round who lays claim to a name, or of whom others say what cannot be believed.
 const ASKED_BY: usize = 10;
 
 /// How many such nodes one round asks.
 const MOST_IN_QUESTION: usize = 2;
+
+/// One of so many of a round's live nodes is one that has answered this node lately, if there is one: whoever else is
+/// called live may be an invention.
+const ANSWERING_PART: usize = 3;
+
+/// So many of so many times the dead node that is tried is one that was live here, if there is one.
+const DEAD_ONCE_LIVE: (usize, usize) = (3, 4);
+
+/// A seed is tried once in so many rounds at least, however many nodes are known.
+const SEED_ROUNDS: usize = 60;
 
 /// The addresses one round dials: `gossip_count` random live nodes (any known ones while none is live), now and then a
 /// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. Beside these, who is to
@@ -21,11 +32,12 @@ pub(crate) fn targets(
     members: &Members,
     seeds: &[Address],
     own_addresses: &[Address],
+    active: Instant,
     config: &Config,
     random: &mut Random,
 ) -> Vec<Address> {
-    let addresses_of = |liveness| {
-        let mut addresses = members.addresses_of(|peer| peer.liveness() == liveness && !peer.is_leaving());
+    let addresses_of = |is_wanted: &dyn Fn(&Peer) -> bool| {
+        let mut addresses = members.addresses_of(|peer| is_wanted(peer) && !peer.is_leaving());
         for own in own_addresses {
             if let Ok(place) = addresses.binary_search(&own) {
                 addresses.remove(place);
@@ -33,19 +45,37 @@ pub(crate) fn targets(
         }
         addresses
     };
-    let (live, dead) = (addresses_of(Liveness::Live), addresses_of(Liveness::Dead));
+    let live = addresses_of(&|peer| peer.liveness() == Liveness::Live);
+    let dead = addresses_of(&|peer| peer.liveness() == Liveness::Dead);
+    let mut proven = match live.is_empty() {
+        true => addresses_of(&|peer| peer.liveness() == Liveness::Dead && peer.was_live()),
+        false => addresses_of(&|peer| peer.liveness() == Liveness::Live && peer.answers(active, config)),
+    };
     let seeds: Vec<&Address> = seeds.iter().filter(|seed| !own_addresses.contains(seed)).collect();
 
-    let mut targets = if live.is_empty() { dead.clone() } else { live.clone() };
-    random.choose(&mut targets, config.gossip_count);
-    targets.truncate(config.gossip_count);
+    let count = config.gossip_count;
+    let of_proven = count / ANSWERING_PART + usize::from(random.chance(count % ANSWERING_PART, ANSWERING_PART));
+    random.choose(&mut proven, of_proven);
+    proven.truncate(of_proven);
+    let mut targets = proven;
+    let mut others = if live.is_empty() { dead.clone() } else { live.clone() };
+    others.retain(|other| !targets.contains(other));
+    let rest = count - targets.len();
+    random.choose(&mut others, rest);
+    others.truncate(rest);
+    targets.extend(others);
 
     let has_seed = targets.iter().any(|target| seeds.contains(target));
     if !dead.is_empty() && random.chance(dead.len(), live.len() + 1) {
-        targets.push(dead[random.index(dead.len())]);
+        let once_live = addresses_of(&|peer| peer.liveness() == Liveness::Dead && peer.was_live());
+        let (numerator, denominator) = DEAD_ONCE_LIVE;
+        let prefers = !once_live.is_empty() && random.chance(numerator, denominator);
+        let from = if prefers { once_live } else { dead.clone() };
+        targets.push(from[random.index(from.len())]);
     }
     let may_seed = !has_seed || live.len() < seeds.len();
-    if may_seed && !seeds.is_empty() && (live.is_empty() || random.chance(seeds.len(), live.len() + dead.len())) {
+    let one_in = (live.len() + dead.len()).min(seeds.len() * SEED_ROUNDS);
+    if may_seed && !seeds.is_empty() && (live.is_empty() || random.chance(seeds.len(), one_in)) {
         targets.push(seeds[random.index(seeds.len())]);
     }
     // A few of them at a time, so that a node that starts anew in a large cluster is not asked by everybody at once.

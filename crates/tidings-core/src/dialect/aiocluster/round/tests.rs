@@ -5,8 +5,13 @@ use alloc::format;
 use alloc::vec;
 
 use super::*;
+use crate::dialect::aiocluster::Sender;
+use crate::event::EventQueue;
 use crate::id::NodeId;
-use crate::testing::{config, id, members, random};
+use crate::members::{Env, Proof};
+use crate::stats::Stats;
+use crate::suspicion::Detector;
+use crate::testing::{NOW, config, entry, hear_from, id, members, random, sender};
 
 const ROUNDS: usize = 20_000;
 
@@ -22,7 +27,7 @@ impl Counts {
         let own = [Address::new("me", 7000), Address::new("me-by-another-name", 7000)];
         let mut counts = Counts { by_host: BTreeMap::new(), by_number: BTreeMap::new() };
         for _ in 0..ROUNDS {
-            let targets = targets(members, seeds, &own, &config, &mut random);
+            let targets = targets(members, seeds, &own, NOW, &config, &mut random);
             let distinct: BTreeSet<&Address> = targets.iter().collect();
             assert_eq!(distinct.len(), targets.len(), "an address twice: {targets:?}");
             assert!(!targets.iter().any(|target| own.contains(target)), "itself: {targets:?}");
@@ -140,4 +145,41 @@ fn two_nodes_at_one_address_are_dialled_once() {
     let twins = [id("a", 1), NodeId::new("b", 1, Address::new("a", 7000))];
     let counts = Counts::of_nodes(&twins, &[], &["a"]);
     assert_eq!(counts.by_number, BTreeMap::from([(1, ROUNDS)]));
+}
+
+#[test]
+fn of_the_dead_those_that_were_live_are_tried_first_however_many_are_invented() {
+    let mut members = members(&config("me"), &nodes("live", 2), &nodes("invented", 500));
+    let after = Instant::from_secs(1_008);
+    let (config, mut events, mut stats) = (config("me"), EventQueue::new(100), Stats::default());
+    let detector = Detector::new(&config, 0.0);
+    let mut env = Env { now: after, active: after, detector, config: &config, events: &mut events, stats: &mut stats };
+    members.refresh_all(&mut env);
+    assert_eq!(members.with_liveness(Liveness::Live).count(), 0);
+    let counts = Counts::of(&members, &[]);
+    // Nobody is live, so that one of three is drawn from the two, and three of four times one more.
+    let share = |host| counts.by_host.get(host).copied().unwrap_or(0) as f64 / ROUNDS as f64;
+    assert!(share("live0") > 0.5 && share("live1") > 0.5, "{} and {}", share("live0"), share("live1"));
+}
+
+#[test]
+fn one_of_three_has_answered_lately_however_many_invented_ones_beat() {
+    let mut members = members(&config("me"), &[nodes("invented", 1_500), nodes("real", 2)].concat(), &[]);
+    let (config, mut events, mut stats) = (config("me"), EventQueue::new(100), Stats::default());
+    let detector = Detector::new(&config, 0.0);
+    let mut env = Env { now: NOW, active: NOW, detector, config: &config, events: &mut events, stats: &mut stats };
+    for node in nodes("real", 2) {
+        let said = entry(&node, 4);
+        hear_from(&mut members, &mut env, &said, Sender { proof: Proof::Address, ..sender(&node, 1) });
+    }
+    let counts = Counts::of(&members, &[]);
+    counts.assert_share("real0", 0.5);
+    counts.assert_share("real1", 0.5);
+}
+
+#[test]
+fn a_seed_is_tried_at_a_least_rate_however_many_nodes_are_known() {
+    let counts = Counts::of_nodes(&nodes("live", 2), &nodes("invented", 1_000), &["seed"]);
+    let tried = counts.by_host.get("seed").copied().unwrap_or(0);
+    assert!((ROUNDS / 80..ROUNDS / 45).contains(&tried), "once in 60 of {ROUNDS}: {tried}");
 }

@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 25] = [
+        let breaks: [Break; 27] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -284,6 +284,8 @@ mod tests {
             (|c| c.failure_detector.initial_interval = Some(Duration::MAX), "failure_detector.initial_interval", "s"),
             (|c| c.failure_detector.dead_node_grace_period = Duration::ZERO, "dead_node_grace_period", "0ns"),
             (|c| c.limits.max_nodes = 0, "limits.max_nodes", "0"),
+            (|c| c.limits.max_nodes = 25_000, "limits.decode.max_digest_entries", "limits.max_nodes, which is 25000"),
+            (|c| c.limits.decode.max_digest_entries = 9_999, "limits.decode.max_digest_entries", "9999"),
         ];
         for (break_it, field, value) in breaks {
             let mut config = config();

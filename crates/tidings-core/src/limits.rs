@@ -1,5 +1,7 @@
 //! How much this node takes from others, and how much it holds.
 
+use alloc::format;
+
 use crate::error::{ConfigError, within};
 
 /// The highest version and heartbeat that is taken from a peer: 2^63 - 1.
@@ -70,10 +72,11 @@ impl Limits {
         within("limits.decode.max_name_bytes", self.decode.max_name_bytes, 1..=65_536)?;
         within("limits.decode.max_key_bytes", self.decode.max_key_bytes, 1..=64 << 20)?;
         within("limits.decode.max_value_bytes", self.decode.max_value_bytes, 1..=64 << 20)?;
-        within("limits.decode.max_digest_entries", self.decode.max_digest_entries, 1..=1_000_000)?;
+        within("limits.decode.max_digest_entries", self.decode.max_digest_entries, 2..=1_000_001)?;
         within("limits.decode.max_node_deltas", self.decode.max_node_deltas, 1..=1_000_000)?;
         within("limits.decode.max_key_values", self.decode.max_key_values, 1..=10_000_000)?;
         within("limits.max_nodes", self.max_nodes, 1..=1_000_000)?;
+        self.digests_hold_all_nodes()?;
         within("limits.max_forgotten_nodes", self.max_forgotten_nodes, 1..=1_000_000)?;
         within("limits.max_keys_per_node", self.max_keys_per_node, 1..=10_000_000)?;
         within("limits.max_state_bytes_per_node", self.max_state_bytes_per_node as u64, 1..=16 << 30)?;
@@ -81,6 +84,17 @@ impl Limits {
         within("limits.max_accepted_exchanges", self.max_accepted_exchanges, 1..=65_536)?;
         within("limits.max_accepted_exchanges_per_ip", self.max_accepted_exchanges_per_ip, 1..=65_536)?;
         within("limits.max_queued_events", self.max_queued_events, 1..=10_000_000)
+    }
+
+    /// A digest is read whole when its sender knows as many nodes as this one may: of those past the limit nothing would
+    /// ever be heard.
+    fn digests_hold_all_nodes(&self) -> Result<(), ConfigError> {
+        let (entries, nodes) = (self.decode.max_digest_entries, self.max_nodes);
+        if entries > nodes {
+            return Ok(());
+        }
+        let allowed = format!("more than limits.max_nodes, which is {nodes}; raise the one or lower the other");
+        Err(ConfigError { field: "limits.decode.max_digest_entries", value: format!("{entries}"), allowed })
     }
 }
 
@@ -104,7 +118,7 @@ pub struct DecodeLimits {
     pub max_key_bytes: usize,
     /// The longest value, in bytes. Default: 65,507, for the same reason.
     pub max_value_bytes: usize,
-    /// The most nodes in a digest. Default: 10,000, which is more than the default packet can hold.
+    /// The most nodes in a digest, 2 to 1,000,001, and more than `max_nodes`. Default: 25,000.
     pub max_digest_entries: usize,
     /// The most nodes in a delta. Default: 10,000.
     pub max_node_deltas: usize,
@@ -119,7 +133,7 @@ impl Default for DecodeLimits {
             max_name_bytes: 1_024,
             max_key_bytes: 65_507,
             max_value_bytes: 65_507,
-            max_digest_entries: 10_000,
+            max_digest_entries: 25_000,
             max_node_deltas: 10_000,
             max_key_values: 32_768,
         }

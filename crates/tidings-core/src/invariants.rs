@@ -21,7 +21,7 @@ use crate::id::{NodeId, Run};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::snapshot::Member;
-use crate::state::{LEFT_KEY, NodeState, ValueStatus, VersionedValue};
+use crate::state::{LEFT_KEY, LONGEST_FAREWELL, NodeState, ValueStatus, VersionedValue};
 use crate::time::Instant;
 
 /// An invariant that does not hold.
@@ -75,6 +75,7 @@ pub fn check(node: &Node) -> Result<(), Violation> {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
         let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());
+        bounded("bytes of a farewell", farewell_bytes, LEFT_KEY.len() + LONGEST_FAREWELL)?;
         let entries = peer.state.entries() - usize::from(farewell.is_some());
         bounded("keys of one node", entries, limits.max_keys_per_node)?;
         bounded("bytes of one node", peer.state.bytes() - farewell_bytes, limits.max_state_bytes_per_node)?;

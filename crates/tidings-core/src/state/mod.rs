@@ -6,7 +6,7 @@ mod own;
 mod value;
 
 pub(crate) use claim::Claim;
-pub(crate) use node_state::{Applied, KeyChange, LEFT_KEY};
+pub(crate) use node_state::{Applied, KeyChange, LEFT_KEY, LONGEST_FAREWELL};
 pub use node_state::{NodeState, RESERVED_PREFIX};
 pub use own::{Lifetime, SetError};
 pub(crate) use own::{OwnState, check_key};

@@ -17,6 +17,9 @@ pub const RESERVED_PREFIX: &str = "tidings.";
 /// The reserved key by which a node says that it leaves; it crosses Python relays, which drop unknown fields.
 pub(crate) const LEFT_KEY: &str = "tidings.left";
 
+/// The longest value of that key that is taken, in bytes. Ours has one byte.
+pub(crate) const LONGEST_FAREWELL: usize = 64;
+
 /// One node's key-values, tombstones included, as they are known here.
 ///
 /// A copy on write: snapshots share it until the node's next change.
@@ -349,9 +352,9 @@ impl NodeState {
     }
 
     fn has_room_for(&self, update: &KeyValueUpdate, limits: &Limits) -> bool {
-        // A farewell is heard also from a node that is full.
+        // A farewell is heard also from a node that is full, but not what somebody hides in it.
         if &*update.key == LEFT_KEY {
-            return true;
+            return update.value.len() <= LONGEST_FAREWELL;
         }
         let Some(held) = self.key_values.get(&update.key) else {
             return self.key_values.len() < limits.max_keys_per_node

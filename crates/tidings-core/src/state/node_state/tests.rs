@@ -449,3 +449,16 @@ fn the_farewell_of_a_node_that_is_full_is_heard() {
     replica.apply(whole(0, 2), &[set("a", "1", 1), set(LEFT_KEY, "1", 2)]);
     assert_eq!((replica.state.get(LEFT_KEY), replica.versions()), (Some("1"), (0, 2)));
 }
+
+#[test]
+fn a_farewell_hides_no_more_than_a_few_bytes() {
+    for (len, is_taken) in [(LONGEST_FAREWELL, true), (LONGEST_FAREWELL + 1, false), (6 << 20, false)] {
+        let mut replica = Replica::default();
+        replica.limits.max_state_bytes_per_node = 100;
+        replica.apply(whole(0, 2), &[set("a", "1", 1), set(LEFT_KEY, &"v".repeat(len), 2)]);
+        assert_eq!(replica.state.get(LEFT_KEY).is_some(), is_taken, "{len} bytes");
+        assert!(replica.state.bytes() <= 100 + LEFT_KEY.len() + LONGEST_FAREWELL);
+        // What is left out is not told as if it were held.
+        assert_eq!(replica.state.max_version(), 1 + u64::from(is_taken));
+    }
+}

@@ -3,12 +3,11 @@
 //! One entry at a time is a generated type, so that a packet of empty entries costs no memory.
 
 use alloc::borrow::Cow;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use foldhash::fast::FixedState;
-use indexmap::IndexSet;
 use prost::Message;
 
 use crate::id::{Address, NodeId, Run};
@@ -34,7 +33,8 @@ pub(super) struct DigestReader {
     digest: Digest,
     subjects: Subjects,
     /// Only asked whether a stranger is among them.
-    strangers: IndexSet<NodeId, FixedState>,
+    /// In order, since a peer that knows how ids are hashed could choose ones that collide.
+    strangers: BTreeSet<NodeId>,
     cut_off: bool,
     skipped: usize,
 }

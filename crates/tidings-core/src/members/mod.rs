@@ -139,7 +139,7 @@ impl Members {
 
     /// The peers at this address.
     pub(crate) fn at(&self, address: &Address) -> impl Iterator<Item = (&NodeId, &Peer)> {
-        self.addresses.at(address).iter().filter_map(|position| self.peers.get_index(*position))
+        self.addresses.at(address).filter_map(|position| self.peers.get_index(position))
     }
 
     /// The addresses, in order, where one of these peers is.
@@ -218,7 +218,7 @@ impl Members {
             return Err("a known node is also a forgotten one");
         }
         let is_found =
-            |(position, id): (usize, &NodeId)| self.addresses.at(id.gossip_advertise_addr()).contains(&position);
+            |(position, id): (usize, &NodeId)| self.addresses.at(id.gossip_advertise_addr()).any(|at| at == position);
         let placed = self.addresses.iter().map(|(_, positions)| positions.len()).sum::<usize>();
         if placed != self.peers.len() || !self.peers.keys().enumerate().all(is_found) {
             return Err("the addresses are not those of the peers");

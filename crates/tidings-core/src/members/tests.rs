@@ -828,3 +828,27 @@ fn what_a_message_says_of_a_node_whose_place_was_given_up_meanwhile_is_passed_ov
     world.members.check().unwrap();
     assert_eq!(world.liveness(&first), None);
 }
+
+#[test]
+fn thousands_of_generations_of_one_name_are_one_node_and_one_challenger() {
+    let mut world = World::new();
+    for generation in 0..5_500 {
+        world.hear_quickly(&NodeDigest { run: Some(run(generation + 1)), ..entry(&id("a", generation.into()), 1) });
+    }
+    world.members.check().unwrap();
+    let (ids, addresses) = (world.members.ids.len(), world.members.addresses.iter().count());
+    assert_eq!((world.members.len(), ids, addresses, world.members.forgotten_len()), (1, 1, 1, 0));
+    let known = world.members.iter().filter(|(_, peer)| peer.challenger.is_some()).count();
+    assert_eq!(known, 1);
+}
+
+#[test]
+fn all_places_at_one_address_are_forgotten_in_one_round() {
+    let mut world = World::new();
+    let at_one_address = |number| NodeId::new(format!("n{number}"), 1, Address::new("everyone", 7000));
+    (0..20_000).for_each(|number| world.hear_quickly(&entry(&at_one_address(number), 1)));
+    assert_eq!(world.members.len(), 5_000);
+    world.skip(DAY);
+    assert_eq!((world.members.len(), world.members.addresses.iter().count()), (0, 0));
+    assert_eq!(world.members.forgotten_len(), 5_000);
+}

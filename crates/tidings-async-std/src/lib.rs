@@ -57,8 +57,8 @@ use async_std::task;
 use tidings_driver::Runtime;
 
 pub use tidings_driver::core::{
-    Address, Config, ConfigError, Event, EventKind, FailureDetectorConfig, Lifetime, Limits, Liveness, Member, NodeId,
-    NodeState, SetError, Snapshot, Stats, ValueStatus, VersionedValue,
+    Address, Config, ConfigError, Event, EventKind, FailureDetectorConfig, ForgetError, Lifetime, Limits, Liveness,
+    Member, NodeId, NodeState, Run, SetError, Snapshot, Stats, ValueStatus, VersionedValue,
 };
 pub use tidings_driver::{
     ClusterStats, Direction, DriverStats, EventStats, ExchangeOutcome, Lagged, LeaveReport, LiveNodes, OutcomeCounts,

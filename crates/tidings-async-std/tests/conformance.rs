@@ -275,6 +275,11 @@ mod lifecycle {
     }
 
     #[test]
+    fn leaving_over_tls_counts_at_once() {
+        async_std::task::block_on(suite::leaving_over_tls_counts_at_once::<AsyncStd>());
+    }
+
+    #[test]
     fn leaving_alone_tells_nobody() {
         async_std::task::block_on(suite::leaving_alone_tells_nobody::<AsyncStd>());
     }
@@ -302,6 +307,31 @@ mod lifecycle {
     #[test]
     fn leaving_has_a_deadline() {
         async_std::task::block_on(suite::leaving_has_a_deadline::<AsyncStd>());
+    }
+}
+
+mod names {
+    use tidings_async_std::AsyncStd;
+    use tidings_conformance::names as suite;
+
+    #[test]
+    fn a_member_does_not_get_the_name_of_another() {
+        async_std::task::block_on(suite::a_member_does_not_get_the_name_of_another::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_renewed_certificate_keeps_the_name() {
+        async_std::task::block_on(suite::a_renewed_certificate_keeps_the_name::<AsyncStd>());
+    }
+
+    #[test]
+    fn a_forgotten_name_is_free() {
+        async_std::task::block_on(suite::a_forgotten_name_is_free::<AsyncStd>());
+    }
+
+    #[test]
+    fn names_must_be_tls_names_where_that_is_set() {
+        async_std::task::block_on(suite::names_must_be_tls_names_where_that_is_set::<AsyncStd>());
     }
 }
 

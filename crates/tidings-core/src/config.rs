@@ -38,8 +38,8 @@ pub struct Config {
     pub max_concurrent_gossip: usize,
     /// How long an exchange may take.
     pub exchange_timeouts: ExchangeTimeouts,
-    /// Over TLS: whether a node must have its `tls_name` as its name. Default: no; then a name belongs to the certificate
-    /// that is first seen to use it.
+    /// Over TLS: whether a node that shows a certificate must have its `tls_name` as its name, letter for letter. Default:
+    /// no; then a name belongs to the certificate that is first seen to use it. This node's own name must be so, too.
     pub names_are_tls_names: bool,
     /// When a node is taken for dead, and when it is forgotten.
     pub failure_detector: FailureDetectorConfig,
@@ -184,6 +184,11 @@ impl Config {
         if let Some(tls_name) = self.node_id.tls_name() {
             text("node_id.tls_name", tls_name, max_name)?;
         }
+        if self.names_are_tls_names && self.node_id.tls_name() != Some(self.node_id.name()) {
+            let value = format!("{:?} with the tls_name {:?}", self.node_id.name(), self.node_id.tls_name());
+            let allowed = String::from("the same as node_id.tls_name, since names_are_tls_names is set");
+            return Err(ConfigError { field: "node_id.name", value, allowed });
+        }
         text("cluster_id", &self.cluster_id, max_name)?;
         for seed in &self.seeds {
             text("seeds.host", seed.host(), max_name)?;
@@ -258,10 +263,11 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 27] = [
+        let breaks: [Break; 28] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
+            (|c| c.names_are_tls_names = true, "node_id.name", "\"a\" with the tls_name None"),
             (|c| c.cluster_id.clear(), "cluster_id", "\"\""),
             (|c| c.cluster_id = "ü".repeat(3_000), "cluster_id", "6000 bytes"),
             (|c| c.seeds.push(Address::new("h", 0)), "seeds.port", "0"),

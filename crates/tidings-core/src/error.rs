@@ -53,6 +53,11 @@ pub enum Rejected {
         /// The `tls_name` that a node of this name has to have.
         belongs_to: String,
     },
+    /// The peer's name is not its `tls_name`, and [`names_are_tls_names`](crate::Config::names_are_tls_names) is set.
+    NameIsNotTlsName {
+        /// The node that the packet says it comes from.
+        speaks_as: NodeId,
+    },
 }
 
 impl fmt::Display for Rejected {
@@ -80,6 +85,12 @@ impl fmt::Display for Rejected {
                 f,
                 "it speaks as {speaks_as} with the tls_name {:?}, but that name belongs to the certificate of \
                  {belongs_to:?}; give the node another name, or forget the node that had this one",
+                speaks_as.tls_name().unwrap_or_default()
+            ),
+            Rejected::NameIsNotTlsName { speaks_as } => write!(
+                f,
+                "it speaks as {speaks_as} with the tls_name {:?}, and names_are_tls_names is set here; name the node as \
+                 its certificate does",
                 speaks_as.tls_name().unwrap_or_default()
             ),
         }

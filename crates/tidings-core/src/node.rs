@@ -252,17 +252,19 @@ impl Node {
     }
 
     /// Forgets a node that will not come back, before its grace period is over, and which certificate its name belongs to.
-    /// Each node forgets for itself: call it where the node is still shown.
+    /// A name outlasts its node: where the node is not shown any more, any id with the name releases it.
+    ///
+    /// Each node forgets for itself: call it at every node.
     ///
     /// # Errors
-    /// The node is live, or not known.
+    /// A node of this name is live, or neither the node nor its name is known; nothing has changed.
     pub fn forget(&mut self, now: Instant, id: &NodeId) -> Result<(), ForgetError> {
         let at = self.moment(now);
-        if id == self.id() || self.knowledge.members.is_live(id) {
-            return Err(ForgetError::Live { node: id.clone() });
+        if id.name() == self.id().name() {
+            return Err(ForgetError::Live { node: self.id().clone() });
         }
         let (members, mut env) = self.knowledge.members(at);
-        if members.forget_for_good(&mut env, id) { Ok(()) } else { Err(ForgetError::Unknown { node: id.clone() }) }
+        members.forget_for_good(&mut env, id)
     }
 
     // ---- getters ----
@@ -382,6 +384,7 @@ impl Node {
         members.insert(position, own);
         Snapshot {
             sequence: self.knowledge.events.last_sequence(),
+            at: now,
             cluster_id: self.knowledge.cluster_id.clone(),
             self_id: self.id().clone(),
             members,
@@ -540,10 +543,8 @@ impl Node {
             return Err((None, Rejected::WrongName { speaks_as: speaks_as.clone(), held: held.clone() }));
         }
         let is_certified = sender_of(&message).is_some_and(|speaks_as| peer.proves(speaks_as));
-        if let Some(speaks_as) = sender_of(&message).filter(|_| is_certified)
-            && let Some(belongs_to) = self.name_belongs_to(speaks_as)
-        {
-            return Err((None, Rejected::NameTaken { speaks_as: speaks_as.clone(), belongs_to }));
+        if let Some(speaks_as) = sender_of(&message).filter(|_| is_certified) {
+            self.check_name(at, speaks_as).map_err(|rejected| (None, rejected))?;
         }
 
         if matches!((&stage, &message), (Stage::SynAck { .. }, Message::BadCluster))
@@ -611,13 +612,16 @@ impl Node {
         Ok(answer)
     }
 
-    /// Whose name it is that a node with a certificate speaks under, where it is not its own.
-    fn name_belongs_to(&self, speaks_as: &NodeId) -> Option<String> {
-        let tls_name = speaks_as.tls_name()?;
-        if self.knowledge.config.names_are_tls_names && speaks_as.name() != tls_name {
-            return Some(String::from(speaks_as.name()));
+    /// Whether a node may go by the name that it speaks under with its certificate.
+    fn check_name(&mut self, at: Moment, speaks_as: &NodeId) -> Result<(), Rejected> {
+        if self.knowledge.config.names_are_tls_names && speaks_as.tls_name() != Some(speaks_as.name()) {
+            return Err(Rejected::NameIsNotTlsName { speaks_as: speaks_as.clone() });
         }
-        self.knowledge.members.bound_elsewhere(speaks_as).map(String::from)
+        let (members, mut env) = self.knowledge.members(at);
+        match members.refuses_name(&mut env, speaks_as) {
+            Some(belongs_to) => Err(Rejected::NameTaken { speaks_as: speaks_as.clone(), belongs_to }),
+            None => Ok(()),
+        }
     }
 
     fn bind_name(&mut self, id: &NodeId, is_certified: bool) {
@@ -698,7 +702,9 @@ impl Node {
             Rejected::UnknownExchange => &mut counts.unknown_exchange,
             Rejected::WrongPeer { .. } => &mut counts.wrong_peer,
             Rejected::OwnPacket => &mut counts.own_packet,
-            Rejected::WrongName { .. } | Rejected::NameTaken { .. } => &mut counts.wrong_name,
+            Rejected::WrongName { .. } | Rejected::NameTaken { .. } | Rejected::NameIsNotTlsName { .. } => {
+                &mut counts.wrong_name
+            }
         } += 1;
     }
 }

@@ -15,6 +15,8 @@ use crate::time::Instant;
 pub struct Snapshot {
     /// The sequence number of the last event this snapshot reflects; the events after it continue it without a gap.
     pub sequence: u64,
+    /// The moment, by this node's clock.
+    pub at: Instant,
     /// The cluster's id.
     pub cluster_id: Arc<str>,
     /// This node.

@@ -41,7 +41,7 @@ pub struct Stats {
     pub nodes_refused: u64,
     /// Nodes heard of but not taken in, since they had ended before.
     pub departed_ignored: u64,
-    /// Runs heard of under a name that belongs to another certificate.
+    /// Times that a node of a name that belongs to another certificate spoke, or was spoken of.
     pub names_refused: u64,
     /// News of forgotten nodes that was no proof of life.
     pub forgotten_ignored: u64,

@@ -169,6 +169,13 @@ impl<R: Runtime> Builder<R> {
         self
     }
 
+    /// Over TLS: whether a node that shows a certificate must have its [`tls_name`](Builder::tls_name) as its name, letter
+    /// for letter; others are refused, and so is a start of this node with another name. Give it to all nodes. Default: false; then a name belongs to the certificate that is
+    /// first seen to use it.
+    pub fn names_are_tls_names(self, demand: bool) -> Self {
+        self.config(move |config| config.names_are_tls_names = demand)
+    }
+
     /// Encrypts all connections, and lets both sides prove who they are. Default: without TLS.
     #[cfg(feature = "tls")]
     pub fn tls(mut self, tls: crate::Tls) -> Self {

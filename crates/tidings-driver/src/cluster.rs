@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_lite::future::or;
-use tidings_core::{Address, Config, Lifetime, NodeId, NodeState, SetError, Snapshot, VersionedValue};
+use tidings_core::{
+    Address, Config, ForgetError, Lifetime, NodeId, NodeState, Run, SetError, Snapshot, VersionedValue,
+};
 
 use crate::builder::Builder;
 use crate::deadline::by;
@@ -64,6 +66,12 @@ impl<R: Runtime> Cluster<R> {
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.shared().id
+    }
+
+    /// Which process this is: a random number, drawn at the start, that tells apart two processes with one identity.
+    #[must_use]
+    pub fn run(&self) -> Run {
+        self.shared().read(|node, _| node.run())
     }
 
     /// The settings that the node was started with.
@@ -189,6 +197,20 @@ impl<R: Runtime> Cluster<R> {
     #[must_use]
     pub fn recent_exchanges(&self) -> Vec<RecentExchange> {
         self.shared().history.recent()
+    }
+
+    /// Forgets a node that will not come back, before its grace period is over: its key-values, and to which certificate
+    /// its name belongs, so that another one may use the name. A name outlasts its node: where the node is not among the
+    /// members any more, any id with the name releases it.
+    ///
+    /// Each node forgets for itself, so call it at every node. Those that have not forgotten it yet do not bring it back,
+    /// unless it runs again.
+    ///
+    /// # Errors
+    ///
+    /// A node of this name is live, or neither the node nor its name is known; nothing has changed.
+    pub fn forget(&self, id: &NodeId) -> Result<(), ForgetError> {
+        self.shared().with_node(|node, now| node.forget(now, id))
     }
 
     /// Replaces the seeds, from the next round on.

@@ -266,6 +266,7 @@ impl Shared {
             match kind {
                 EventKind::KeyChanged { .. } => debug!(parent: &self.span, "{kind}"),
                 EventKind::NodeConflict { .. }
+                | EventKind::NameRefused { .. }
                 | EventKind::OtherCluster { .. }
                 | EventKind::VersionRefused { .. }
                 | EventKind::DigestTruncated { .. } => warn!(parent: &self.span, "{kind}"),

@@ -104,6 +104,8 @@ pub struct EventStats {
     pub forgotten: u64,
     /// `NodeRestarted` events.
     pub restarted: u64,
+    /// `NameRefused` events.
+    pub names_refused: u64,
     /// `NodeConflict` events.
     pub conflicts: u64,
     /// `OtherCluster` events.

@@ -275,6 +275,11 @@ mod lifecycle {
     }
 
     #[test]
+    fn leaving_over_tls_counts_at_once() {
+        smol::block_on(suite::leaving_over_tls_counts_at_once::<Smol>());
+    }
+
+    #[test]
     fn leaving_alone_tells_nobody() {
         smol::block_on(suite::leaving_alone_tells_nobody::<Smol>());
     }
@@ -302,6 +307,31 @@ mod lifecycle {
     #[test]
     fn leaving_has_a_deadline() {
         smol::block_on(suite::leaving_has_a_deadline::<Smol>());
+    }
+}
+
+mod names {
+    use tidings_conformance::names as suite;
+    use tidings_smol::Smol;
+
+    #[test]
+    fn a_member_does_not_get_the_name_of_another() {
+        smol::block_on(suite::a_member_does_not_get_the_name_of_another::<Smol>());
+    }
+
+    #[test]
+    fn a_renewed_certificate_keeps_the_name() {
+        smol::block_on(suite::a_renewed_certificate_keeps_the_name::<Smol>());
+    }
+
+    #[test]
+    fn a_forgotten_name_is_free() {
+        smol::block_on(suite::a_forgotten_name_is_free::<Smol>());
+    }
+
+    #[test]
+    fn names_must_be_tls_names_where_that_is_set() {
+        smol::block_on(suite::names_must_be_tls_names_where_that_is_set::<Smol>());
     }
 }
 

@@ -275,6 +275,11 @@ mod lifecycle {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn leaving_over_tls_counts_at_once() {
+        suite::leaving_over_tls_counts_at_once::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn leaving_alone_tells_nobody() {
         suite::leaving_alone_tells_nobody::<Tokio>().await;
     }
@@ -302,6 +307,31 @@ mod lifecycle {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn leaving_has_a_deadline() {
         suite::leaving_has_a_deadline::<Tokio>().await;
+    }
+}
+
+mod names {
+    use tidings_conformance::names as suite;
+    use tidings_tokio::Tokio;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_member_does_not_get_the_name_of_another() {
+        suite::a_member_does_not_get_the_name_of_another::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_renewed_certificate_keeps_the_name() {
+        suite::a_renewed_certificate_keeps_the_name::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_forgotten_name_is_free() {
+        suite::a_forgotten_name_is_free::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn names_must_be_tls_names_where_that_is_set() {
+        suite::names_must_be_tls_names_where_that_is_set::<Tokio>().await;
     }
 }
 

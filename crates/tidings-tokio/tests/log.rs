@@ -132,3 +132,54 @@ async fn each_refusal_over_tls_is_one_line_with_peer_and_reason() {
     let distrusting = Files::new(&identity, &[&other]);
     refused(&authority, stranger().tls(distrusting.tls()), "refuses this node's certificate or handshake").await;
 }
+
+async fn until(what: &str, log: &Log, holds: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "not within a minute: {what}: {:#?}", log.lines());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Somebody with a good certificate uses the name of another member, and somebody one that is not its certificate's.
+#[tokio::test(flavor = "current_thread")]
+async fn a_name_that_is_refused_is_told_with_the_way_out() {
+    let (log, _guard) = collect();
+    let authority = Authority::new("authority");
+    let files: Vec<Files> = ["noted", "n1", "evil", "strict"]
+        .map(|name| Files::new(&authority.certify(&[&format!("{name}.example"), "127.0.0.1"]), &[&authority]))
+        .into();
+    let member = |name: &str, files: &Files, tls_name: &str| {
+        Cluster::builder(name).tls_name(tls_name).tls(files.tls()).gossip_interval(Duration::from_millis(50))
+    };
+    let noted = member("noted", &files[0], "noted.example").start().await.expect("a node starts");
+    let seed = noted.local_addr().to_string();
+    let n1 = member("n1", &files[1], "n1.example").seed(&seed).start().await.expect("a node starts");
+    until("n1 is live", &log, || noted.live_nodes().contains(n1.id())).await;
+    let evil = member("n1", &files[2], "evil.example").seed(&seed).start().await.expect("a node starts");
+    until("it is told", &log, || noted.stats().events.names_refused > 0).await;
+    evil.shutdown().await;
+    let strict = member("strict.example", &files[3], "strict.example").names_are_tls_names(true);
+    let strict = strict.start().await.expect("a node starts");
+    let seed = strict.local_addr().to_string();
+    let misnamed = member("misnamed", &files[1], "n1.example").seed(&seed).start().await.expect("a node starts");
+    until("it is rejected", &log, || strict.stats().core.rejected.wrong_name > 0).await;
+    for node in [&noted, &n1, &strict, &misnamed] {
+        node.shutdown().await;
+    }
+
+    let lines = log.lines();
+    let has = |words: &[&str]| {
+        let found = lines.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "{words:?} are not in one line of {lines:#?}");
+    };
+    let way_out = "give the node another name, or forget the node that had this one";
+    has(&["WARN", "node{id=noted-", "packet rejected", "\"evil.example\"", "\"n1.example\"", way_out]);
+    has(&["WARN", "node{id=noted-", "goes by a name that belongs to the certificate of n1-", "forget the node"]);
+    has(&[
+        "WARN",
+        "node{id=strict.example-",
+        "names_are_tls_names is set here",
+        "name the node as its certificate does",
+    ]);
+}

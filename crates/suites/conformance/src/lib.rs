@@ -17,6 +17,7 @@ pub mod history;
 pub mod hostile;
 pub mod lifecycle;
 pub mod limits;
+pub mod names;
 pub mod recording;
 pub mod seeds;
 pub mod tls;

@@ -4,11 +4,12 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use tidings_driver::Runtime;
-use tidings_driver::core::EventKind;
+use tidings_driver::core::{EventKind, FailureDetectorConfig};
 
+use crate::certificates::Authority;
 use crate::peer::Peer;
 use crate::wait::{soon, until};
-use crate::{node, pair, sees, start, started};
+use crate::{node, pair, sees, start, started, tls};
 
 /// A node that leaves is seen as left, not as dead, by all.
 pub async fn a_node_that_leaves_is_seen_as_left<R: Runtime>() {
@@ -47,6 +48,22 @@ pub async fn leaving_does_not_wait_for_a_round<R: Runtime>() {
     assert_eq!((report.told, report.gave_up), (1, false));
     until::<R>("it is seen as left", || other.left_nodes().contains(quiet.id())).await;
     assert_eq!(other.stats().events.died, 0);
+}
+
+/// Over TLS a farewell is the node's own word: it counts when it comes. In plaintext anybody could say it, so that it counts
+/// when the node falls silent, which here would take an hour.
+pub async fn leaving_over_tls_counts_at_once<R: Runtime>() {
+    let authority = Authority::new("authority");
+    let (leaver, _leaver_files) = tls::started::<R>("leaver", &authority).await;
+    let hour = Some(Duration::from_secs(3_600));
+    let mut patient = FailureDetectorConfig::default();
+    (patient.max_interval, patient.initial_interval, patient.prior_weight) = (hour, hour, 1_000.0);
+    let (observer, _observer_files) = tls::member::<R>("observer", &authority);
+    let observer = start(observer.failure_detector(patient).seed(leaver.local_addr().to_string())).await;
+    tls::all_see_all(&[&leaver, &observer]).await;
+    assert_eq!(soon::<R, _>("it leaves", leaver.leave()).await.told, 1);
+    until::<R>("it is seen as left", || observer.left_nodes().contains(leaver.id())).await;
+    assert_eq!((observer.stats().events.left, observer.stats().events.died), (1, 0));
 }
 
 /// A node with nobody to tell leaves all the same, and says that it told nobody.

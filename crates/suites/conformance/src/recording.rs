@@ -89,10 +89,13 @@ pub async fn a_recorded_run_comes_out_the_same<R: Runtime>() {
         .await;
     soon::<R, _>("the second leaves", second.leave()).await;
     until::<R>("it has left", || first.left_nodes().contains(second.id())).await;
+    first.forget(third.id()).expect_err("a live node");
+    first.forget(second.id()).expect("a node that has left");
     soon::<R, _>("the first leaves", first.leave()).await;
 
     let bytes = folder.read();
     let replayed = played(&bytes);
+    assert!(replayed.node.node_state(second.id()).is_none());
     assert_eq!((replayed.end, replayed.unchecked), (End::Whole, 0));
     assert_same(&replayed, &first);
     let stats = first.stats();

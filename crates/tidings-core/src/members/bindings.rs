@@ -32,8 +32,9 @@ impl Bindings {
         (!is_same).then_some(bound)
     }
 
-    pub(super) fn release(&mut self, name: &str) {
-        self.tls_names.remove(name);
+    /// True: it was bound.
+    pub(super) fn release(&mut self, name: &str) -> bool {
+        self.tls_names.remove(name).is_some()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,7 +59,7 @@ mod tests {
         assert_eq!(bindings.refuses(&id("n1", "evil.example")), Some("n1.example"));
         assert_eq!(bindings.refuses(&id("n1", "")), Some("n1.example"), "without a certificate least of all");
         assert_eq!(bindings.refuses(&id("n1", "N1.example")), None, "a certificate may be renewed");
-        bindings.release("n1");
+        assert!(bindings.release("n1") && !bindings.release("n1"));
         bindings.bind(&id("n1", "evil.example"), 9);
         assert_eq!(bindings.refuses(&id("n1", "n1.example")), Some("evil.example"));
     }

@@ -16,7 +16,7 @@ impl Members {
             self.hear_of_namesake(env, report);
             return None;
         }
-        if self.refuses_name(env, report) {
+        if self.refuses_name(env, report.id).is_some() {
             return None;
         }
         if let Some(position) = self.holder_of(report.id.name()) {
@@ -41,7 +41,7 @@ impl Members {
             return;
         }
         if id != report.id || peer.is_other_run(report.run) {
-            if !self.refuses_name(env, report) {
+            if self.refuses_name(env, report.id).is_none() {
                 self.hear_of_challenger(env, position, report);
             }
             return;

@@ -1,6 +1,7 @@
 //! Names that more than one process goes by.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 
 use crate::event::EventKind;
 use crate::id::{Address, NodeId};
@@ -116,23 +117,17 @@ impl Members {
         }
     }
 
-    /// Whether a name that was used with a certificate is now used with another one, or with none.
-    pub(super) fn refuses_name(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
-        if self.bindings.refuses(report.id).is_none() {
-            return false;
-        }
+    /// The `tls_name` that a name belongs to, where a node goes by it with another one, or with none. Such a node is
+    /// counted and told of.
+    pub(crate) fn refuses_name(&mut self, env: &mut Env<'_>, id: &NodeId) -> Option<String> {
+        let belongs_to = self.bindings.refuses(id).map(String::from)?;
         env.stats.names_refused += 1;
-        if let Some((holder, peer)) = self.holder_of(report.id.name()).and_then(|p| self.peers.get_index_mut(p))
+        if let Some((holder, peer)) = self.holder_of(id.name()).and_then(|p| self.peers.get_index_mut(p))
             && !core::mem::replace(&mut peer.refusal_told, true)
         {
-            env.tell(EventKind::NameRefused { node: holder.clone(), other: report.id.clone() });
+            env.tell(EventKind::NameRefused { node: holder.clone(), other: id.clone() });
         }
-        true
-    }
-
-    /// The `tls_name` that its name is bound to, where that is not its own.
-    pub(crate) fn bound_elsewhere(&self, id: &NodeId) -> Option<&str> {
-        self.bindings.refuses(id)
+        Some(belongs_to)
     }
 
     /// A node has spoken by its certificate: its name belongs to that from now on.

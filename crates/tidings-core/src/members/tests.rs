@@ -9,6 +9,7 @@ use super::*;
 use crate::config::FailureDetectorConfig;
 use crate::dialect::aiocluster::Sender;
 use crate::dialect::aiocluster::unmarked::claim_of;
+use crate::error::ForgetError;
 use crate::id::Address;
 use crate::limits::{HEARSAY_STEP, HEARSAY_STEP_PER_SEC};
 use crate::reconcile::NodeDelta;
@@ -388,7 +389,8 @@ fn a_name_that_was_used_with_a_certificate_is_refused_to_all_others() {
     world.beat(5, 60, &[&evil]);
     assert_eq!((world.liveness(&a), world.liveness(&evil)), (None, None));
     let (members, mut env) = world.env();
-    assert!(!members.forget_for_good(&mut env, &a), "it is not known any more, but its name is free now");
+    assert_eq!(members.forget_for_good(&mut env, &a), Ok(()), "it is not known any more, but its name was bound");
+    assert_eq!(members.forget_for_good(&mut env, &a), Err(ForgetError::Unknown { node: a.clone() }));
     world.beat(5, 70, &[&evil]);
     assert_eq!(world.liveness(&evil), Some(Liveness::Live));
 }
@@ -528,10 +530,24 @@ fn an_operator_may_forget_a_node_that_is_not_live() {
         let (members, mut env) = world.env();
         members.forget_for_good(&mut env, &id("a", 1))
     };
-    assert!(!forget(&mut world), "it is live");
+    assert_eq!(forget(&mut world), Err(ForgetError::Live { node: a.clone() }));
     world.silence(UNTIL_DEAD);
-    assert!(forget(&mut world) && !forget(&mut world));
+    assert_eq!((forget(&mut world), forget(&mut world)), (Ok(()), Err(ForgetError::Unknown { node: a })));
     assert_eq!(world.events(), ["a-1-a:7000 joined", "a-1-a:7000 died", "a-1-a:7000 is forgotten"]);
+}
+
+#[test]
+fn the_name_of_a_live_node_is_not_released_by_a_former_run() {
+    let named = |generation, tls_name: &str| {
+        NodeId::with_tls_name("a", generation, Address::new("h", 7000), Some(tls_name.into()))
+    };
+    let (mut world, former, live) = (World::new(), named(1, "a.example"), named(2, "a.example"));
+    world.beat(20, 1, &[&live]);
+    world.members.bind(&live, 99);
+    let (members, mut env) = world.env();
+    assert_eq!(members.forget_for_good(&mut env, &former), Err(ForgetError::Live { node: live }));
+    let refused = members.refuses_name(&mut env, &named(9, "evil.example"));
+    assert_eq!(refused.as_deref(), Some("a.example"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::error::ForgetError;
 use crate::event::EventKind;
 use crate::id::NodeId;
 use crate::members::{Env, Members};
@@ -114,17 +115,18 @@ impl Members {
         }
     }
 
-    /// An operator knows that a node will not come back. False: it is not known, or it is live.
-    pub(crate) fn forget_for_good(&mut self, env: &mut Env<'_>, id: &NodeId) -> bool {
-        if self.is_live(id) {
-            return false;
+    /// An operator knows that a node will not come back: forgets it, and whose its name is. The name may outlast what is
+    /// known of the node.
+    pub(crate) fn forget_for_good(&mut self, env: &mut Env<'_>, id: &NodeId) -> Result<(), ForgetError> {
+        if let Some((holder, _)) = self.holder_of(id.name()).and_then(|position| self.peers.get_index(position))
+            && self.is_live(holder)
+        {
+            return Err(ForgetError::Live { node: holder.clone() });
         }
-        self.bindings.release(id.name());
+        let was_bound = self.bindings.release(id.name());
         let is_known = self.peers.contains_key(id);
-        if is_known {
-            self.forget(env, id);
-        }
-        is_known
+        self.forget(env, id);
+        if is_known || was_bound { Ok(()) } else { Err(ForgetError::Unknown { node: id.clone() }) }
     }
 
     pub(super) fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {

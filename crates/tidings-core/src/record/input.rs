@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::output::Answer;
 use crate::exchange::{ExchangeId, Outcome, Via};
-use crate::id::Address;
+use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::state::Lifetime;
@@ -70,6 +70,11 @@ pub enum Input<'a> {
     Republish,
     /// [`Node::leave`].
     Leave,
+    /// [`Node::forget`].
+    Forget {
+        /// The node.
+        node: Cow<'a, NodeId>,
+    },
     /// [`Node::set_seeds`].
     SetSeeds {
         /// The new ones.
@@ -101,6 +106,7 @@ impl Input<'_> {
             Input::DeleteAfterTtl { key } => Answer::from(&node.delete_after_ttl(now, key)),
             Input::Republish => Answer::from(&node.republish(now)),
             Input::Leave => Answer::from(&node.leave(now)),
+            Input::Forget { node: id } => Answer::from(&node.forget(now, id)),
             Input::SetSeeds { seeds } => Answer::from(&node.set_seeds(seeds.to_vec())),
         };
         (answer, None)
@@ -131,6 +137,7 @@ impl fmt::Display for Input<'_> {
             Input::DeleteAfterTtl { key } => write!(f, "delete {key:?} after its grace period"),
             Input::Republish => f.write_str("publish all keys again"),
             Input::Leave => f.write_str("leave"),
+            Input::Forget { node } => write!(f, "forget {node}"),
             Input::SetSeeds { seeds } => write!(f, "take {seeds:?} for seeds"),
         }
     }

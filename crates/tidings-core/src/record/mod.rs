@@ -48,9 +48,10 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::Deref;
 
+use crate::error::ForgetError;
 use crate::event::Event;
 use crate::exchange::{Abort, ExchangeId, Outcome, Reply, Transmit, Via};
-use crate::id::Address;
+use crate::id::{Address, NodeId};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::state::{Lifetime, SetError};
@@ -192,6 +193,14 @@ impl Recorder {
     /// See [`Node::leave`].
     pub fn leave(&mut self, now: Instant) {
         self.step(now, || Input::Leave, |node| node.leave(now));
+    }
+
+    /// See [`Node::forget`].
+    ///
+    /// # Errors
+    /// As [`Node::forget`].
+    pub fn forget(&mut self, now: Instant, id: &NodeId) -> Result<(), ForgetError> {
+        self.step(now, || Input::Forget { node: Cow::Borrowed(id) }, |node| node.forget(now, id))
     }
 
     /// See [`Node::set_seeds`].

@@ -7,6 +7,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::error::ForgetError;
 use crate::event::Event;
 use crate::exchange::{Abort, ExchangeId, Next, Reply, Transmit};
 use crate::id::Address;
@@ -49,6 +50,8 @@ pub enum Answer {
     },
     /// Of [`Node::set`] and the two that delete: the version, or why not, in words.
     Version(Result<Option<u64>, String>),
+    /// Of [`Node::forget`]: or why not, in words.
+    Forgotten(Result<(), String>),
     /// Of [`Node::republish`].
     Count(u64),
 }
@@ -154,6 +157,12 @@ impl From<&Result<Option<u64>, SetError>> for Answer {
     }
 }
 
+impl From<&Result<(), ForgetError>> for Answer {
+    fn from(result: &Result<(), ForgetError>) -> Answer {
+        Answer::Forgotten(result.as_ref().copied().map_err(ToString::to_string))
+    }
+}
+
 impl From<&usize> for Answer {
     fn from(count: &usize) -> Answer {
         Answer::Count(*count as u64)
@@ -204,6 +213,8 @@ impl fmt::Display for Answer {
             Answer::Version(Ok(Some(version))) => write!(f, "gives version {version}"),
             Answer::Version(Ok(None)) => f.write_str("has nothing to delete"),
             Answer::Version(Err(reason)) => write!(f, "refuses: {reason}"),
+            Answer::Forgotten(Ok(())) => f.write_str("forgets it"),
+            Answer::Forgotten(Err(reason)) => write!(f, "refuses: {reason}"),
             Answer::Count(count) => write!(f, "gives {count} keys a new version"),
         }
     }

@@ -97,6 +97,7 @@ impl Net {
         first.delete(now, "never").map(|version| assert_eq!(version, None)).unwrap();
         first.delete_after_ttl(now, "kept").unwrap();
         assert!(first.republish(now) > 0);
+        first.forget(now, &id("b", 1)).unwrap_err();
         first.set_seeds(alloc::vec![id("c", 1).gossip_advertise_addr().clone(), Address::new("nobody", 1)]);
         self.run(12);
     }
@@ -186,7 +187,7 @@ fn each_input_and_output_is_read_as_it_was() {
         net.take(&mut bytes);
 
         let mut recording = Recording::new(&bytes).unwrap();
-        let mut kinds = [false; 11];
+        let mut kinds = [false; 12];
         while let Some(step) = recording.next_step().unwrap() {
             kinds[match &step.input {
                 Input::Accept { from } => {
@@ -218,10 +219,15 @@ fn each_input_and_output_is_read_as_it_was() {
                     9
                 }
                 Input::Connected { .. } => 10,
+                Input::Forget { node } => {
+                    assert_eq!(**node, id("b", 1));
+                    assert!(matches!(step.output.as_ref().unwrap().answer, Answer::Forgotten(Err(_))));
+                    11
+                }
             }] = true;
             assert!(step.output.is_some());
         }
-        assert_eq!(kinds, [true; 11]);
+        assert_eq!(kinds, [true; 12]);
     }
 }
 

@@ -1,9 +1,8 @@
-//! Members by name: over time one name can have several generations.
+//! Members by name.
 
-use tidings_tokio::{Liveness, Member, Snapshot};
+use tidings_tokio::{Member, Snapshot};
 
-/// Of the generations of one name the live one, else the newest.
-pub(crate) fn foremost<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Member> {
-    let named = snapshot.members.iter().filter(|member| member.id.name() == name);
-    named.max_by_key(|member| (member.liveness == Liveness::Live, member.id.generation_id()))
+/// The member of this name: of each name one run is known.
+pub(crate) fn named<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a Member> {
+    snapshot.members.iter().find(|member| member.id.name() == name)
 }

@@ -136,7 +136,7 @@ async fn page_json(State(world): State<Arc<World>>) -> Json<Value> {
 async fn members(State(world): State<Arc<World>>) -> Json<Value> {
     let members: Vec<Value> = world.names.iter().enumerate().map(|(i, name)| json!({
         "name": name, "generation_id": GENERATION + i as u64, "address": format!("10.0.{}.{}:7000", i / 250, i % 250 + 1),
-        "state": World::state(i), "phi": world.phi(i), "heartbeat": 100 + world.started.elapsed().as_secs(),
+        "state": World::state(i), "since": 90, "silent_for": 0.5, "run": null, "phi": world.phi(i), "heartbeat": 100 + world.started.elapsed().as_secs(),
         "max_version": 12 + i % 9, "last_gc_version": 2, "keys": world.key_values.len(),
     })).collect();
     Json(json!({"cluster_id": "production-eu", "self": world.names[0], "sequence": 0, "members": members}))

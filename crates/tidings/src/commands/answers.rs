@@ -21,6 +21,8 @@ pub(crate) struct Member<K> {
     pub(crate) generation_id: u64,
     pub(crate) address: String,
     pub(crate) state: String,
+    /// For so many seconds.
+    pub(crate) since: f64,
     pub(crate) phi: Option<f64>,
     pub(crate) heartbeat: u64,
     pub(crate) max_version: u64,
@@ -40,20 +42,6 @@ pub(crate) struct Value {
 impl<K> Members<K> {
     /// The agent's own node.
     pub(crate) fn own(&self) -> Option<&Member<K>> {
-        self.foremost().into_iter().find(|member| member.name == self.self_name)
-    }
-
-    /// Of each name the live run, else the newest. A node that was restarted is there with its former runs for a day,
-    /// by default.
-    pub(crate) fn foremost(&self) -> Vec<&Member<K>> {
-        let mut foremost: BTreeMap<&str, &Member<K>> = BTreeMap::new();
-        let rank = |member: &Member<K>| (member.state == "live", member.generation_id);
-        for member in &self.members {
-            let held = foremost.entry(&member.name).or_insert(member);
-            if rank(member) > rank(held) {
-                *held = member;
-            }
-        }
-        foremost.into_values().collect()
+        self.members.iter().find(|member| member.name == self.self_name)
     }
 }

@@ -11,13 +11,7 @@ use super::address::ApiAddress;
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum AgentCommand {
     /// Show who is in the cluster, as the agent sees it.
-    Members {
-        /// Show former runs of nodes that were restarted, too.
-        #[arg(long)]
-        all: bool,
-        #[command(flatten)]
-        api: ApiArgs,
-    },
+    Members(ApiArgs),
     /// Show all key-values, or those of one node.
     State {
         /// Only this node.
@@ -59,6 +53,15 @@ pub(crate) enum AgentCommand {
     },
     /// Print a line for each thing that happens, from now on.
     Watch(WatchArgs),
+    /// Have the agent forget a node that will not come back, and let another certificate have its name.
+    ///
+    /// Each agent forgets for itself: run it for every agent. A node that is live is not forgotten; stop it first.
+    Forget {
+        #[arg(value_name = "NODE")]
+        node: String,
+        #[command(flatten)]
+        api: ApiArgs,
+    },
     /// Have the agent leave the cluster, and end.
     Leave(ApiArgs),
 }

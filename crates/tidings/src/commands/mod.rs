@@ -1,4 +1,4 @@
-//! The commands that talk to an agent: `members`, `state`, `get`, `set`, `delete`, `watch`, `leave`.
+//! The commands that talk to an agent: `members`, `state`, `get`, `set`, `delete`, `watch`, `forget`, `leave`.
 
 mod address;
 mod answers;
@@ -40,12 +40,13 @@ pub(crate) async fn run(command: AgentCommand) -> ExitCode {
 
 async fn carry_out(command: AgentCommand) -> Result<(), CommandError> {
     match command {
-        AgentCommand::Members { all, api } => members::members(all, &api).await,
+        AgentCommand::Members(api) => members::members(&api).await,
         AgentCommand::State { node, api } => members::state(node.as_deref(), &api).await,
         AgentCommand::Get { node, key, api } => keys::get(node.as_deref(), &key, &api).await,
         AgentCommand::Set { key, value, ttl, api } => keys::set(&key, value, ttl, &api).await,
         AgentCommand::Delete { key, api } => keys::delete(&key, &api).await,
         AgentCommand::Watch(args) => watch::watch(&args).await,
+        AgentCommand::Forget { node, api } => members::forget(&node, &api).await,
         AgentCommand::Leave(api) => leave(&api).await,
     }
 }

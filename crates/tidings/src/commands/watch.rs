@@ -134,6 +134,12 @@ fn for_people(event: &Event) -> Result<String, serde_json::Error> {
     if let Some(address) = &data.address {
         line.push_str(&format!("  {}, generation {}", visible(address), data.generation_id.unwrap_or(0)));
     }
+    if let Some(refused) = &data.refused {
+        line.push_str(&format!("; refused to {}, generation {}", visible(&refused.address), refused.generation_id));
+        line.push_str(
+            &refused.tls_name.as_deref().map(|name| format!(", certified as {}", visible(name))).unwrap_or_default(),
+        );
+    }
     if let Some(key) = &data.key {
         line.push_str(&format!("  {}", visible(key)));
         if event.name != "key-deleted" {
@@ -160,6 +166,15 @@ struct Data {
     key: Option<String>,
     value: Option<String>,
     previous: Option<Value>,
+    refused: Option<Refused>,
+}
+
+/// Who went by the name of another.
+#[derive(Deserialize)]
+struct Refused {
+    generation_id: u64,
+    address: String,
+    tls_name: Option<String>,
 }
 
 #[cfg(test)]
@@ -184,6 +199,15 @@ mod tests {
                         "previous":{"value":"x","version":2,"status":"set"},"at_ms":0}"#,
                 ),
                 "1970-01-01T00:00:00.000Z  key-changed      two  a\\u{1b} = \"\" (before: x)",
+            ),
+            (
+                event(
+                    "name-refused",
+                    r#"{"name":"n1","generation_id":7,"address":"h:1","at_ms":0,
+                        "refused":{"generation_id":9,"address":"evil:1","tls_name":"evil.example"}}"#,
+                ),
+                "1970-01-01T00:00:00.000Z  name-refused     n1  h:1, generation 7; refused to evil:1, generation 9, certified \
+                 as evil.example",
             ),
             (
                 event("key-deleted", r#"{"name":"t","key":"k","value":"","version":3,"previous":null,"at_ms":0}"#),

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::detector;
 use super::view::{Row, State, Traffic, View};
-use crate::members::foremost;
+use crate::members::named;
 
 pub(crate) const CLUSTER_ID: &str = "simple-aiocluster";
 /// The key that the three-node example in aiocluster's documentation sets, and the one that the demo writes to.
@@ -122,7 +122,7 @@ impl Nodes {
     }
 
     fn row(&self, name: &str, watched: &Snapshot, live_at: usize, traffic: Option<Traffic>) -> Row {
-        let member = foremost(watched, name);
+        let member = named(watched, name);
         Row {
             name: name.to_string(),
             state: match member.map(|member| member.liveness) {

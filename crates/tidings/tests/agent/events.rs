@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::stream::{Frame, Stream};
-use crate::support::field;
+use crate::support::{eventually, field};
 
 #[test]
 fn a_members_life_is_told_in_order() {
@@ -24,6 +24,7 @@ fn a_members_life_is_told_in_order() {
     two.set("k", "2");
     let changed = events.waits_for("key-changed", |data| data["value"] == "2");
     assert_eq!((&changed.data["key"], &changed.data["name"]), (&json!("k"), &json!("two")));
+    assert_eq!(changed.data["generation_id"], live.data["generation_id"]);
     assert_eq!(changed.data["previous"], json!({"value": "1", "version": 1, "status": "set"}));
     two.call("DELETE", "/v1/keys/k", b"");
     let deleted = events.waits_for("key-deleted", |_| true);
@@ -42,6 +43,53 @@ fn a_members_life_is_told_in_order() {
     events.waits_for("member-live", |_| true);
     again.signal(Signal::TERM);
     events.waits_for("member-left", |_| true);
+}
+
+/// Its former run has more to tell than a packet holds, its role at the very end; the new one has a role alone.
+#[test]
+fn of_a_restarted_node_nothing_old_is_told_after_the_new() {
+    let one = Agent::start("one", &[]);
+    let large = "x".repeat(2_000);
+    let mut sets: Vec<String> = (0..120).map(|number| format!("k{number}={large}")).collect();
+    sets.push("role=old".to_string());
+    let sets: Vec<&str> = sets.iter().flat_map(|pair| ["--set", pair]).collect();
+    let mut former = Agent::joining("b", &one, &sets);
+    one.waits_for_member("b", |b| b["state"] == "live" && b["keys"] == 121);
+
+    former.process.signal(Signal::KILL);
+    former.process.wait();
+    let [address, seed] = [&former, &one].map(|agent| field(&agent.ready, "address").to_string());
+    let again = ["agent", "--name", "b", "--listen", &address, "--seed", &seed, "--set", "role=new"];
+    let mut again = crate::support::Running::start(&[&again[..], &["--gossip-interval", "100ms"]].concat());
+    let joiners: Vec<Agent> = (0..8).map(|number| Agent::joining(&format!("late{number}"), &one, &[])).collect();
+    let ready = again.line("agent", |line| line.starts_with("event=ready"));
+    let generation: u64 = field(&ready, "generation_id").parse().unwrap();
+
+    for joiner in &joiners {
+        let mut events = Stream::open(joiner, "?key_prefix=role&after=0", "");
+        eventually("the new role", || (joiner.get("/v1/nodes/b/keys").get("role")?["value"] == "new").then_some(()));
+        // Whatever is still under way arrives.
+        let rounds = || joiner.get("/v1/stats")["core"]["rounds"].as_u64().unwrap();
+        let then = rounds();
+        eventually("ten more rounds", || (rounds() > then + 10).then_some(()));
+        joiner.set("role.end", "x");
+
+        let (mut roles, mut is_restarted) = (Vec::new(), false);
+        loop {
+            let event = events.event().unwrap();
+            is_restarted |= event.event.as_deref() == Some("member-restarted");
+            if event.data["name"] == "b" && event.event.as_deref() == Some("key-changed") {
+                let is_new = event.data["value"] == "new";
+                assert_eq!(is_new, event.data["generation_id"] == generation, "{event:?}");
+                assert!(is_new || !is_restarted, "told after the restart: {event:?}");
+                roles.push(is_new);
+            }
+            if event.data["key"] == "role.end" {
+                break;
+            }
+        }
+        assert!(roles.is_sorted() && roles.last() == Some(&true), "{roles:?}");
+    }
 }
 
 #[test]

@@ -61,8 +61,20 @@ fn members_and_state_have_their_documented_shape() {
     let two = Agent::joining("two", &one, &["--cluster-id", "shape"]);
     let seen = two.waits_for_member("one", |one| one["keys"] == 1 && one["state"] == "live");
     let fields: Vec<&String> = seen.as_object().unwrap().keys().collect();
-    let expected =
-        ["address", "generation_id", "heartbeat", "keys", "last_gc_version", "max_version", "name", "phi", "state"];
+    let expected = [
+        "address",
+        "generation_id",
+        "heartbeat",
+        "keys",
+        "last_gc_version",
+        "max_version",
+        "name",
+        "phi",
+        "run",
+        "silent_for",
+        "since",
+        "state",
+    ];
     assert_eq!(fields, expected);
     assert_eq!(seen["address"], field(&one.ready, "address"));
     assert_eq!(seen["generation_id"].to_string(), field(&one.ready, "generation_id"));
@@ -75,6 +87,33 @@ fn members_and_state_have_their_documented_shape() {
     assert_eq!(seen["keys"], json!({"k": {"value": "v", "version": 1, "status": "set"}}));
     assert_eq!(own["keys"], json!({}));
     assert!(seen["phi"].is_number() && own["phi"].is_null(), "{state}");
+    assert!(seen["silent_for"].is_number() && own["silent_for"].is_null(), "{state}");
+    assert!(seen["run"].is_string() && own["run"].is_string() && seen["run"] != own["run"], "{state}");
+}
+
+#[test]
+fn what_has_stopped_is_so_for_longer_and_longer_until_it_is_forgotten() {
+    let one = Agent::start("one", &[]);
+    let mut two = Agent::joining("two", &one, &[]);
+    one.waits_for("two", "live");
+    let forget = |name: &str| one.call("POST", &format!("/v1/nodes/{name}/forget"), b"");
+    forget("two").is_problem(409, "still-live", "stop it first");
+    forget("one").is_problem(409, "still-live", "stop it first");
+    forget("nobody").is_problem(404, "unknown-node", "\"nobody\"");
+
+    two.process.signal(Signal::TERM);
+    two.process.wait();
+    let seconds = |member: &serde_json::Value, field: &str| member[field].as_f64().unwrap();
+    let left = one.waits_for("two", "left");
+    let later = one.waits_for_member("two", |two| seconds(two, "since") > seconds(&left, "since"));
+    let passed = |field: &str| seconds(&later, field) - seconds(&left, field);
+    assert!((passed("silent_for") - passed("since")).abs() < 0.01, "{left} {later}");
+    assert!(seconds(&later, "silent_for") > seconds(&later, "since"), "it was silent before that was told: {later}");
+
+    let answer = forget("two");
+    assert_eq!((answer.status, &answer.json), (200, &json!({})));
+    assert_eq!(one.get("/v1/members")["members"].as_array().unwrap().len(), 1);
+    forget("two").is_problem(404, "unknown-node", "\"two\"");
 }
 
 #[test]

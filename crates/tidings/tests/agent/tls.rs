@@ -7,7 +7,8 @@ use rustix::process::Signal;
 use tidings_conformance::certificates::{Authority, Files};
 
 use crate::agent::Agent;
-use crate::support::{eventually, run};
+use crate::stream::Stream;
+use crate::support::{eventually, field, run};
 
 fn flags<'a>(paths: &'a [String; 3], name: &'a str) -> Vec<&'a str> {
     let [certificates, key, authorities] = paths;
@@ -42,6 +43,52 @@ fn agents_with_certificates_are_one_cluster_and_a_stranger_is_not_in_it() {
     });
     assert_eq!(in_the_clear.get("/v1/members")["members"].as_array().unwrap().len(), 1);
     assert_eq!(one.get("/v1/members")["members"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn who_takes_the_name_of_another_is_refused_and_told_of_until_that_is_forgotten() {
+    let authority = Authority::new("agents");
+    let certified = |name: &str| Files::new(&authority.certify(&[name, "127.0.0.1"]), &[&authority]);
+    let (files_one, files_two, files_evil) =
+        (certified("node1.example"), certified("node2.example"), certified("evil.example"));
+    let [one, two, evil] = [&files_one, &files_two, &files_evil].map(paths);
+    let one = Agent::start("one", &flags(&one, "node1.example"));
+    let mut two = Agent::joining("two", &one, &flags(&two, "node2.example"));
+    one.waits_for("two", "live");
+    let mut events = Stream::open(&one, "?member=two", "");
+
+    let evil = Agent::joining("two", &one, &flags(&evil, "evil.example"));
+    let refused = events.waits_for("name-refused", |_| true).data;
+    assert_eq!((&refused["name"], &refused["address"]), (&"two".into(), &field(&two.ready, "address").into()));
+    assert_eq!(refused["refused"]["address"], field(&evil.ready, "address"));
+    assert_eq!(refused["refused"]["tls_name"], "evil.example");
+    let held = one.waits_for("two", "live");
+    assert_eq!(held["generation_id"].to_string(), field(&two.ready, "generation_id"));
+    let metrics = one.get("/metrics");
+    let counts = |line: &str| metrics.as_str().unwrap().contains(line);
+    assert!(counts("tidings_events_total{kind=\"name-refused\"} 1\n") && !counts("tidings_names_refused_total 0\n"));
+
+    two.process.signal(Signal::TERM);
+    two.process.wait();
+    one.waits_for("two", "left");
+    assert_eq!(one.call("POST", "/v1/nodes/two/forget", b"").status, 200);
+    let taken = one.waits_for("two", "live");
+    assert_eq!(taken["generation_id"].to_string(), field(&evil.ready, "generation_id"));
+}
+
+#[test]
+fn an_agent_may_demand_that_names_are_those_of_certificates() {
+    let authority = Authority::new("agents");
+    let files = ["node1.example", "node2.example", "node3.example"]
+        .map(|name| Files::new(&authority.certify(&[name, "127.0.0.1"]), &[&authority]));
+    let [one, two, three] = files.each_ref().map(paths);
+    let strict = ["--names-are-tls-names"];
+    let one = Agent::start("node1.example", &[&flags(&one, "node1.example")[..], &strict].concat());
+    let _two = Agent::joining("node2.example", &one, &[&flags(&two, "node2.example")[..], &strict].concat());
+    let _three = Agent::joining("three", &one, &flags(&three, "node3.example"));
+    one.waits_for("node2.example", "live");
+    eventually("the refusal", || (one.get("/v1/stats")["core"]["rejected"]["wrong_name"].as_u64()? >= 2).then_some(()));
+    assert_eq!(one.get("/v1/members")["members"].as_array().unwrap().len(), 2);
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(crate) fn events(text: &str) -> String {
 pub(crate) fn members(sequence: u64) -> String {
     let body = format!(
         r#"{{"cluster_id":"c","self":"one","sequence":{sequence},"members":[{{"name":"one","generation_id":7,
-           "address":"h:1","state":"live","phi":null,"heartbeat":1,"max_version":0,"last_gc_version":0,"keys":0}}]}}"#
+           "address":"h:1","state":"live","since":1.5,"phi":null,"heartbeat":1,"max_version":0,"last_gc_version":0,"keys":0}}]}}"#
     );
     answer("200 OK", "application/json", &body)
 }

@@ -77,8 +77,9 @@ fn members_and_state_are_tables_with_a_line_each() {
     let members = one.run(&["members"]).done();
     let lines: Vec<&str> = members.lines().collect();
     assert_eq!(lines[0], "cluster tables, as one sees it: 1 live, 0 dead, 0 left");
-    assert!(lines[1].starts_with("NODE  STATE  PHI  KEYS  VERSION  HEARTBEAT  ADDRESS"), "{members}");
-    let cells: Vec<&str> = lines[2].split_whitespace().collect();
+    assert!(lines[1].starts_with("NODE  STATE  FOR  PHI  KEYS  VERSION  HEARTBEAT  ADDRESS"), "{members}");
+    let mut cells: Vec<&str> = lines[2].split_whitespace().collect();
+    assert!(cells.remove(2).ends_with('s'), "for some seconds: {members}");
     assert_eq!((lines.len(), &cells[..5]), (3, &["one", "live", "-", "2", "2"][..]), "{members}");
     assert_eq!(cells[6..], [field(&one.ready, "address"), field(&one.ready, "generation_id")], "{members}");
 
@@ -210,13 +211,35 @@ fn a_node_that_was_restarted_is_shown_once() {
     let goes = Agent::joining("goes", &stays);
     stays.waits_for("goes", "live");
     drop(goes);
-    let _back = Agent::joining("goes", &stays);
-    eventually("both runs", || (stays.json(&["members"])["members"].as_array().unwrap().len() == 3).then_some(()));
+    let back = Agent::joining("goes", &stays);
+    let generation = || {
+        let members = stays.json(&["members"]);
+        let goes = members["members"].as_array().unwrap().iter().find(|member| member["name"] == "goes").cloned();
+        goes.map(|goes| (goes["generation_id"].to_string(), goes["state"] == "live"))
+    };
+    eventually("the new run", || {
+        (generation()? == (field(&back.ready, "generation_id").to_string(), true)).then_some(())
+    });
+    let members = stays.run(&["members"]).done();
+    let members: Vec<&str> = members.lines().collect();
+    assert!(members[0].ends_with("2 live, 0 dead, 0 left") && members.len() == 4, "{members:#?}");
+}
+
+#[test]
+fn a_node_that_has_stopped_can_be_forgotten_and_a_live_one_cannot() {
+    let stays = Agent::start("stays", &[]);
+    let goes = Agent::joining("goes", &stays);
     stays.waits_for("goes", "live");
-    let lines = |args: &[&str]| stays.run(args).done().lines().map(str::to_string).collect::<Vec<_>>();
-    let members = lines(&["members"]);
-    assert!(members[0].ends_with("2 live, 0 dead, 0 left; and a former run (--all shows them)"), "{members:#?}");
-    assert_eq!((members.len(), lines(&["members", "--all"]).len()), (4, 5), "{members:#?}");
+    let refused = stays.run(&["forget", "goes"]);
+    assert_eq!((refused.code, refused.out.as_str()), (Some(1), ""));
+    assert!(refused.err.contains("409 still-live") && refused.err.contains("stop it first"), "{}", refused.err);
+    goes.run(&["leave"]).done();
+    stays.waits_for("goes", "left");
+    assert_eq!(stays.run(&["forget", "goes"]).done(), "forgot goes\n");
+    assert_eq!(stays.json(&["members"])["members"].as_array().unwrap().len(), 1);
+    let unknown = stays.run(&["forget", "goes"]);
+    assert_eq!(unknown.code, Some(1));
+    assert!(unknown.err.contains("404 unknown-node"), "{}", unknown.err);
 }
 
 #[test]

@@ -86,6 +86,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
         Text(|s| &mut s.protocol.cluster_id)),
     without_default("generation", "Which run of the node this is, higher than the last; without it, the wall clock's nanoseconds.",
         "1", OptionalNumber(|s| &mut s.generation)),
+    row("names_are_tls_names", "Over TLS: refuse a node whose certificate is for another name than its own; the same on every node.",
+        Switch(|s| &mut s.protocol.names_are_tls_names)),
     row("key_values", "Key-values to start with.", Pairs(|s| &mut s.key_values)),
     row("gossip_interval", "Time between two gossip rounds, 1ms to 1h.", Time(|s| &mut s.protocol.gossip_interval)),
     row("gossip_count", "How many live nodes a round gossips with, 1 to 64.", Count(|s| &mut s.protocol.gossip_count)),

@@ -257,11 +257,19 @@ fn describe(kind: &EventKind, at_ms: u64) -> Option<(&'static str, &NodeId, Opti
             data["previous_generation_id"] = old.generation_id().into();
             Some(("member-restarted", new, None, data))
         }
+        EventKind::NameRefused { node, other } => {
+            let mut data = member_json(node, at_ms);
+            data["refused"] = json!({
+                "generation_id": other.generation_id(), "address": other.gossip_advertise_addr().to_string(),
+                "tls_name": other.tls_name(),
+            });
+            Some(("name-refused", node, None, data))
+        }
         EventKind::KeyChanged { node, key, old, new } => {
             let name = if new.is_readable() { "key-changed" } else { "key-deleted" };
             let new = ValueJson::of(new);
             let data = json!({
-                "name": node.name(), "key": &**key, "value": new.value, "version": new.version, "status": new.status,
+                "name": node.name(), "generation_id": node.generation_id(), "key": &**key, "value": new.value, "version": new.version, "status": new.status,
                 "previous": old.as_ref().map(ValueJson::of), "at_ms": at_ms,
             });
             Some((name, node, Some(key), data))

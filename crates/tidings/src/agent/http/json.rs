@@ -1,6 +1,7 @@
 //! The cluster as JSON. Names and shapes here are the HTTP API's contract.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use tidings_tokio::{Liveness, Member, NodeState, Snapshot, ValueStatus, VersionedValue};
@@ -25,6 +26,12 @@ struct MemberJson<'a, K> {
     /// `host:port` where others reach it.
     address: String,
     state: &'static str,
+    /// For so many seconds.
+    since: f64,
+    /// In seconds, by every account there is. Null for this node itself.
+    silent_for: Option<f64>,
+    /// Seven hexadecimal digits. Null while it is unknown.
+    run: Option<String>,
     /// Null while it is unknown, and for this node itself.
     phi: Option<f64>,
     heartbeat: u64,
@@ -66,6 +73,11 @@ impl<'a> ValueJson<'a> {
     }
 }
 
+/// In milliseconds' steps.
+fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e3).round() / 1e3
+}
+
 fn describe<'a, K>(snapshot: &'a Snapshot, keys: impl Fn(&'a NodeState) -> K) -> MembersJson<'a, K> {
     let member = |member: &'a Member| MemberJson {
         name: member.id.name(),
@@ -76,6 +88,9 @@ fn describe<'a, K>(snapshot: &'a Snapshot, keys: impl Fn(&'a NodeState) -> K) ->
             Liveness::Dead => "dead",
             Liveness::Left => "left",
         },
+        since: seconds(snapshot.at.saturating_duration_since(member.since)),
+        silent_for: member.silent_for.map(seconds),
+        run: member.run.map(|run| run.to_string()),
         phi: member.phi,
         heartbeat: member.heartbeat,
         max_version: member.state.max_version(),

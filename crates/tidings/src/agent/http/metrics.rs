@@ -1,6 +1,5 @@
 //! `GET /metrics`, for Prometheus.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::Ordering;
 
@@ -89,13 +88,8 @@ impl Scrape {
         let snapshot = api.cluster.snapshot();
         let stats = api.cluster.stats();
         let count = |liveness| snapshot.members.iter().filter(|member| member.liveness == liveness).count() as u64;
-        let mut by_name: BTreeMap<&str, f64> = BTreeMap::new();
-        for (member, phi) in snapshot.members.iter().filter_map(|member| Some((member, member.phi?))) {
-            // Of several generations of one name the most suspected counts.
-            let highest = by_name.entry(member.id.name()).or_insert(phi);
-            *highest = highest.max(phi);
-        }
-        let mut phi: Vec<_> = by_name.into_iter().map(|(name, phi)| (name.to_string(), phi)).collect();
+        let with_phi = snapshot.members.iter().filter_map(|member| Some((member.id.name().to_string(), member.phi?)));
+        let mut phi: Vec<_> = with_phi.collect();
         phi.sort_by(|(_, a), (_, b)| b.total_cmp(a));
         phi.truncate(MEMBERS_WITH_PHI);
         Scrape {
@@ -155,6 +149,9 @@ impl Scrape {
         out.counters("rejected_packets", "Packets that changed nothing", rejected)?;
         out.counter("entries_skipped", "Entries of packets left out at a limit", core.entries_skipped)?;
         out.counter("nodes_refused", "Nodes not taken in at a limit", core.nodes_refused)?;
+        out.counter("departed_ignored", "News of nodes that had ended before", core.departed_ignored)?;
+        out.counter("names_refused", "Uses of a name that belongs to another certificate", core.names_refused)?;
+        out.counter("jumps_refused", "Claims of versions that no node can have reached", core.jumps_refused)?;
         out.counter("key_values_applied", "Key-values taken from peers", core.key_values_applied)?;
         out.counter("deltas_truncated", "Deltas cut short for want of room", core.deltas_truncated)?;
         out.counter("digests_truncated", "Digests cut short for want of room", core.digests_truncated)?;
@@ -187,6 +184,7 @@ impl Scrape {
             ("member-forgotten", events.forgotten),
             ("member-restarted", events.restarted),
             ("key-changed", events.keys_changed),
+            ("name-refused", events.names_refused),
             ("conflict", events.conflicts),
             ("other-cluster", events.other_cluster),
         ];

@@ -24,12 +24,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde_json::json;
+use tidings_tokio::{ForgetError, NodeId};
 
 pub(crate) use self::api::ClusterApi;
 use self::json::ValueJson;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::token::Token;
-use crate::members::foremost;
+use crate::members::named;
 
 /// The largest body that is read, in bytes. What the node takes is a little less: key and value have to fit a packet.
 const MAX_BODY_BYTES: usize = 65_507;
@@ -44,6 +45,7 @@ pub(crate) fn router(api: ClusterApi) -> Router {
         .route("/v1/nodes/{name}/keys", get(node_keys))
         .route("/v1/nodes/{name}/keys/", get(node_key))
         .route("/v1/nodes/{name}/keys/{*key}", get(node_key))
+        .route("/v1/nodes/{name}/forget", post(forget))
         .route("/v1/keys/", own_key.clone())
         .route("/v1/keys/{*key}", own_key)
         .route("/v1/events", get(stream::events))
@@ -74,7 +76,7 @@ async fn node_keys(
 ) -> Result<Response, Problem> {
     let Path(name) = name?;
     let snapshot = api.cluster.snapshot();
-    let member = foremost(&snapshot, &name).ok_or_else(|| Problem::unknown_node(&name))?;
+    let member = named(&snapshot, &name).ok_or_else(|| Problem::unknown_node(&name))?;
     Ok(Json(json::keys(&member.state)).into_response())
 }
 
@@ -92,13 +94,30 @@ async fn node_key(
 ) -> Result<Response, Problem> {
     let Path(NodeKey { name, key }) = path?;
     let snapshot = api.cluster.snapshot();
-    let member = foremost(&snapshot, &name).ok_or_else(|| Problem::unknown_node(&name))?;
+    let member = named(&snapshot, &name).ok_or_else(|| Problem::unknown_node(&name))?;
     match member.state.get_versioned(&key).filter(|held| held.is_readable()) {
         Some(held) => Ok(Json(ValueJson::of(held)).into_response()),
         None => {
             let detail = format!("node {name:?} has no key {key:?}; GET /v1/nodes/{{name}}/keys lists those it has");
             Err(Problem::new(StatusCode::NOT_FOUND, "unknown-key", detail))
         }
+    }
+}
+
+/// A name may be bound to a certificate for longer than its node is known: then it is released all the same.
+async fn forget(State(api): State<ClusterApi>, name: Result<Path<String>, PathRejection>) -> Result<Response, Problem> {
+    let Path(name) = name?;
+    let snapshot = api.cluster.snapshot();
+    let id = named(&snapshot, &name).map_or_else(
+        || NodeId::new(&*name, 0, api.cluster.id().gossip_advertise_addr().clone()),
+        |member| member.id.clone(),
+    );
+    match api.cluster.forget(&id) {
+        Ok(()) => Ok(Json(json!({})).into_response()),
+        Err(error @ ForgetError::Live { .. }) => {
+            Err(Problem::new(StatusCode::CONFLICT, "still-live", error.to_string()))
+        }
+        Err(_) => Err(Problem::unknown_node(&name)),
     }
 }
 

@@ -42,26 +42,25 @@ class Keys {
   }
 
   /** The chosen member as it is now; its keys are read again when its version is another. */
-  show(member, { self, earlier }) {
+  show(member, { self }) {
     if (!member) return;
     this.isOwn = member.name === self;
     byId("setter").hidden = !this.isOwn;
     tell(byId("keys-of"), brief(member.name));
-    this.#facts(member, earlier);
+    this.#facts(member);
     const version = `${member.name} ${member.generation_id} ${member.max_version} ${member.last_gc_version} ${member.keys}`;
     if (version !== this.#loaded && !this.#busy) this.#load(member.name, version);
   }
 
-  #facts(member, earlier) {
+  #facts(member) {
     const facts = [
-      ["state", member.state], ["phi", phiText(member.phi)], ["address", brief(member.address)],
+      ["state", `${member.state} for ${duration(member.since * 1000)}`], ["phi", phiText(member.phi)], ["address", brief(member.address)],
       ["heartbeat", count(member.heartbeat)], ["version", count(member.max_version)],
-      ["collected to", count(member.last_gc_version)], ["generation", String(member.generation_id)], ["earlier generations known", count(earlier)],
+      ["collected to", count(member.last_gc_version)], ["generation", String(member.generation_id)],
     ];
     const list = byId("facts");
     if (!list.children.length) list.append(...facts.map(([term]) => make("div", "", make("dt", "", term), make("dd"))));
     facts.forEach(([, text], i) => tell(list.children[i].lastElementChild, text));
-    list.lastElementChild.hidden = earlier === 0;
   }
 
   async #load(name, version) {

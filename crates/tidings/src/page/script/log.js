@@ -73,12 +73,13 @@ class Log {
 
 const MARKS = {
   "member-live": "live", "member-restarted": "live", "member-dead": "dead", "member-left": "left", "member-forgotten": "left",
-  "key-changed": "key", "key-deleted": "key", lagged: "lag",
+  "name-refused": "dead", "key-changed": "key", "key-deleted": "key", lagged: "lag",
 };
 
 const SAID = {
   "member-live": "is live", "member-dead": "is dead", "member-left": "has left",
   "member-forgotten": "is forgotten", "member-restarted": "has started anew",
+  "name-refused": "keeps its name, which another node goes by with another certificate",
 };
 
 function memberSaid(kind, data) {

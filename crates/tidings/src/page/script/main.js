@@ -37,8 +37,7 @@ function choose(name) {
 
 function showChosen() {
   if (!page.seen) return;
-  const earlier = page.seen.members.filter(({ name }) => name === page.chosen).length - 1;
-  keys.show(page.foremost.get(page.chosen), { self: page.seen.self, earlier });
+  keys.show(page.foremost.get(page.chosen), { self: page.seen.self });
 }
 
 const hears = {

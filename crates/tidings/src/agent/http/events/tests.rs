@@ -33,7 +33,7 @@ fn what_follows_is_read_and_what_is_not_told_of_is_passed_over() {
     log.push(&Event { sequence: 6, kind: EventKind::LeaveFinished { told: 1 } }, 0);
     let Read::Frames { frames, sequence } = log.read(4, &Filter::default()) else { panic!("nothing") };
     assert_eq!((sequences(&frames), sequence), (vec![5], 6));
-    let expected = "event: key-changed\nid: 7-5\ndata: {\"at_ms\":0,\"key\":\"k\",\"name\":\"one\",\"previous\":null,\
+    let expected = "event: key-changed\nid: 7-5\ndata: {\"at_ms\":0,\"generation_id\":7,\"key\":\"k\",\"name\":\"one\",\"previous\":null,\
                     \"status\":\"set\",\"value\":\"v\",\"version\":5}\n\n";
     assert_eq!(text(&frames), expected);
     assert_eq!(log.read(6, &Filter::default()), Read::Nothing);

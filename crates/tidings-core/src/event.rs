@@ -99,7 +99,7 @@ pub enum EventKind {
         /// The limit.
         max_payload_size: usize,
     },
-    /// The farewell is over: `leave` was asked for, and so many live nodes have been told.
+    /// The farewell is over: `leave` was asked for, and so many nodes that stay have been told.
     LeaveFinished {
         /// Nodes that this one told itself.
         told: usize,

@@ -241,7 +241,7 @@ impl Node {
             return;
         }
         let version = self.knowledge.own.mark_left(at.now);
-        self.farewell = Some(Farewell::new(at.now, version, &self.knowledge.members, &self.knowledge.config));
+        self.farewell = Some(Farewell::new(at.now, version, &self.knowledge.config));
         self.dial_for_farewell(at);
         self.finish_farewell();
     }
@@ -688,8 +688,10 @@ impl Node {
     }
 
     fn finish_farewell(&mut self) {
-        if let Some(farewell) = self.farewell.take_if(|farewell| farewell.is_over(self.now)) {
-            self.knowledge.tell(EventKind::LeaveFinished { told: farewell.told() });
+        let members = &self.knowledge.members;
+        if let Some(farewell) = self.farewell.take_if(|farewell| farewell.is_over(self.now, members)) {
+            let told = farewell.told(members);
+            self.knowledge.tell(EventKind::LeaveFinished { told });
         }
     }
 

@@ -331,8 +331,8 @@ fn a_node_that_leaves_says_so_and_is_not_missed() {
     net.node("e").leave(now);
     assert_eq!(net.node("e").left_nodes(), [id("e", 1)]);
     net.carry(&address("e"));
-    // At once, without waiting for a round: three of four were told by itself.
-    assert_eq!(net.events("e"), ["left; told 3 nodes"]);
+    // At once, without waiting for a round: all four were told by itself.
+    assert_eq!(net.events("e"), ["left; told 4 nodes"]);
     let has_left = |net: &Net| {
         let names = ["a", "b", "c", "d"].into_iter();
         names.filter(|name| net.nodes[&address(name)].left_nodes() == [id("e", 1)]).count()

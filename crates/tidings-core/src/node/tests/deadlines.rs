@@ -209,7 +209,7 @@ fn of_many_exchanges_only_those_that_are_due_are_cut() {
 
 #[test]
 fn exchanges_that_time_out_make_this_node_patient_and_a_farewell_go_on() {
-    let mut net = Net::new(&["a", "b", "c", "d", "e"], |_| {});
+    let mut net = Net::new(&["a", "b", "c", "d", "e", "f"], |_| {});
     net.run(10);
     let now = net.now;
     let before = net.node("a").failed_share();

@@ -217,6 +217,12 @@ impl Config {
         const SHORTEST: Duration = Duration::from_secs(1);
         self.failure_detector.initial_interval.unwrap_or_else(|| SHORTEST.max(self.gossip_interval))
     }
+
+    /// How long a node is silent, at the usual intervals, before it is taken for dead.
+    pub(crate) fn shortest_suspicion(&self) -> Duration {
+        let secs = self.initial_interval().as_secs_f64() * self.failure_detector.phi_threshold;
+        Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+    }
 }
 
 impl FailureDetectorConfig {

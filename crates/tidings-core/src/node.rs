@@ -24,7 +24,7 @@ use crate::rng::Random;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::Stats;
-use crate::suspicion::{ActiveClock, Attention};
+use crate::suspicion::{ActiveClock, Attention, Tolerance};
 use crate::time::Instant;
 use crate::wire::aiocluster::Digest;
 use crate::wire::aiocluster::{Message, Packet, decode_known};
@@ -135,7 +135,9 @@ impl Node {
 
     /// The instant of [`Node::poll_timeout`] has come. A call before it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
+        let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
         let at = self.moment(now);
+        self.clock.timer_came(at.now, deadline, self.tolerance());
         self.end_overdue(at);
         if self.knowledge.own.next_deadline().is_some_and(|deadline| deadline <= at.now) {
             self.knowledge.expire_lifetimes(at);
@@ -437,14 +439,18 @@ impl Node {
     fn moment(&mut self, now: Instant) -> Moment {
         self.now = self.now.max(now);
         self.attention.input(self.now);
-        let tolerance = self.knowledge.config.gossip_interval.max(MIN_PAUSE);
         let deadline = self.poll_timeout().unwrap_or(Instant::FAR_FUTURE);
-        if self.clock.notice(self.now, deadline, tolerance) {
+        if self.clock.notice(self.now, deadline, self.tolerance()) {
             self.knowledge.stats.pauses += 1;
             // Packets may wait in sockets that are read after the timers ran.
             self.exchanges.spare_until(self.clock.at(self.now) + MIN_PAUSE);
         }
         Moment { now: self.now, active: self.clock.at(self.now) }
+    }
+
+    fn tolerance(&self) -> Tolerance {
+        let config = &self.knowledge.config;
+        Tolerance { lateness: config.gossip_interval.max(MIN_PAUSE), usual: config.shortest_suspicion() / 4 }
     }
 
     fn close(&mut self, exchange: ExchangeId, outcome: Outcome) {

@@ -57,6 +57,8 @@ pub(crate) struct Host {
     pub(crate) stalled_until: Instant,
     /// How much longer every packet takes, in and out.
     pub(crate) delay: Duration,
+    /// By how much every timer is late.
+    pub(crate) timers_late_by: Duration,
 }
 
 impl Host {
@@ -75,6 +77,7 @@ impl Host {
             setting: 0,
             stalled_until: Instant::ZERO,
             delay: Duration::ZERO,
+            timers_late_by: Duration::ZERO,
         }
     }
 

@@ -330,7 +330,7 @@ impl World {
             Program::Stranger(stranger) => stranger.poll_timeout(),
             Program::Nothing => None,
         };
-        let deadline = deadline.map(|local| host.clock.when(local).max(self.now));
+        let deadline = deadline.map(|local| host.clock.when(local).max(self.now) + host.timers_late_by);
         if deadline != host.armed {
             host.armed = deadline;
             host.setting += 1;

@@ -7,7 +7,7 @@ mod told;
 mod window;
 
 pub(crate) use attention::Attention;
-pub(crate) use clock::ActiveClock;
+pub(crate) use clock::{ActiveClock, Tolerance};
 pub(crate) use health::LocalHealth;
 pub(crate) use told::ToldShare;
 pub use window::{Detector, HeartbeatWindow};

@@ -167,6 +167,13 @@ impl World {
         }
     }
 
+    /// Lets every timer of a node be late by so much, as on a machine that has too little time for it.
+    pub fn delay_timers(&mut self, index: usize, by: Duration) {
+        if let Some(host) = self.hosts.get_mut(index) {
+            host.timers_late_by = by;
+        }
+    }
+
     /// Lets a node's clock jump ahead.
     pub fn jump_clock(&mut self, index: usize, by: Duration) {
         let now = self.now;
@@ -185,13 +192,14 @@ impl World {
         }
     }
 
-    /// Ends cuts, partitions, stalls, delays and pauses; clocks run right from now on. Crashed processes stay as they are.
+    /// Ends cuts, partitions, stalls, delays, late timers and pauses; clocks run right from now on. Crashed processes stay as they are.
     pub fn heal(&mut self, links: LinkConfig) {
         self.network.configure(links);
         self.network.heal();
         for index in 0..self.hosts.len() {
             self.hosts[index].stalled_until = Instant::ZERO;
             self.hosts[index].delay = Duration::ZERO;
+            self.hosts[index].timers_late_by = Duration::ZERO;
             self.skew_clock(index, 0);
             self.resume(index);
         }

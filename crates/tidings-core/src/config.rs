@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::error::{ConfigError, within};
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, refused_char};
 use crate::limits::Limits;
 
 /// The settings of one [`Node`](crate::Node). [`Config::new`] gives the defaults: aiocluster's, but for
@@ -241,16 +241,22 @@ impl FailureDetectorConfig {
     }
 }
 
-/// Fails unless `value` is 1 to `max` bytes long.
+/// Fails unless `value` is 1 to `max` bytes long, of characters that a name may hold.
 fn text(field: &'static str, value: &str, max: usize) -> Result<(), ConfigError> {
-    if (1..=max).contains(&value.len()) {
-        return Ok(());
-    }
+    let is_of_length = (1..=max).contains(&value.len());
+    let allowed = match refused_char(value) {
+        None if is_of_length => return Ok(()),
+        Some(character) if is_of_length => {
+            let what = "without control characters and marks that turn text around or are not seen";
+            format!("a text {what} (it has {character:?})")
+        }
+        _ => format!("a text of 1 to {max} bytes"),
+    };
     let value = match value.char_indices().nth(40) {
         Some((cut, _)) => format!("{:?}… ({} bytes)", &value[..cut], value.len()),
         None => format!("{value:?}"),
     };
-    Err(ConfigError { field, value, allowed: format!("a text of 1 to {max} bytes") })
+    Err(ConfigError { field, value, allowed })
 }
 
 #[cfg(test)]
@@ -261,6 +267,10 @@ mod tests {
         Config::new(NodeId::new("a", 1, Address::new("127.0.0.1", 7001)))
     }
 
+    fn with_tls_name(tls_name: &str) -> NodeId {
+        NodeId::with_tls_name("a", 1, Address::new("h", 1), Some(tls_name.into()))
+    }
+
     #[test]
     fn the_defaults_are_valid() {
         config().validate().unwrap();
@@ -269,7 +279,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 28] = [
+        let breaks: [Break; 33] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -278,6 +288,11 @@ mod tests {
             (|c| c.cluster_id = "ü".repeat(3_000), "cluster_id", "6000 bytes"),
             (|c| c.seeds.push(Address::new("h", 0)), "seeds.port", "0"),
             (|c| c.seeds.push(Address::new("", 1)), "seeds.host", "\"\""),
+            (|c| c.node_id = NodeId::new("a\nb", 1, Address::new("h", 1)), "node_id.name", r#""a\nb""#),
+            (|c| c.node_id = NodeId::new("a", 1, Address::new("h\u{202e}", 1)), "addr.host", r#""h\u{202e}""#),
+            (|c| c.node_id = with_tls_name("\u{200b}"), "node_id.tls_name", r#""\u{200b}""#),
+            (|c| c.cluster_id = "c\u{2028}".into(), "cluster_id", r#""c\u{2028}""#),
+            (|c| c.seeds.push(Address::new("s\u{1b}[2J", 1)), "seeds.host", r#""s\u{1b}[2J""#),
             (|c| c.gossip_interval = Duration::ZERO, "gossip_interval", "0ns"),
             (|c| c.gossip_count = 0, "gossip_count", "0"),
             (|c| c.marked_for_deletion_grace_period = Duration::MAX, "marked_for_deletion_grace_period", "s"),

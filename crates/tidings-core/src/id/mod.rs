@@ -10,9 +10,11 @@ use core::hash::{Hash, Hasher};
 mod address;
 pub(crate) mod encoded;
 mod run;
+mod text;
 
 pub use address::{Address, ParseAddressError};
 pub use run::Run;
+pub(crate) use text::refused_char;
 
 /// One run of one node: its name, which run of it this is, where it is reached, and its certificate's name.
 ///

@@ -28,6 +28,12 @@ pub enum DecodeError {
         /// [`DecodeLimits::max_name_bytes`](crate::DecodeLimits::max_name_bytes).
         limit: usize,
     },
+    /// The cluster id holds a character that no name may hold: a control character, or one that turns text around or is
+    /// not seen. Nothing of the packet was applied; no node of ours can be configured so.
+    ClusterIdRefused {
+        /// The first such character.
+        character: char,
+    },
     /// The packet holds none of the four messages; a later protocol may have more. Nothing of it was applied.
     NoMessage,
     /// The digest has no first entry that names its sender, or a wrong one. Nothing of the packet was applied: without
@@ -52,6 +58,11 @@ impl fmt::Display for DecodeError {
                 f,
                 "a cluster_id of {len} bytes is over the limit of {limit}; nothing of the packet was applied; raise \
                  max_name_bytes if it is honest"
+            ),
+            DecodeError::ClusterIdRefused { character } => write!(
+                f,
+                "the cluster_id holds the character {character:?}, and no name may hold control characters or marks that \
+                 turn text around or are not seen; nothing of the packet was applied; rename the sender's cluster"
             ),
             DecodeError::NoMessage => f.write_str(
                 "the packet holds no syn, synack, ack or bad_cluster; nothing of it was applied; the sender may speak \

@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::id::{Address, NodeId, Run};
+use crate::id::{Address, NodeId, Run, refused_char};
 use crate::limits::MAX_VERSION;
 use crate::reconcile::{Delta, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
@@ -22,7 +22,7 @@ pub(super) fn packet() -> impl Strategy<Value = Packet> {
         delta().prop_map(|delta| Message::Ack { delta }),
         Just(Message::BadCluster),
     ];
-    (text(0..200), revision(), message).prop_map(|(cluster_id, protocol_revision, message)| Packet {
+    (name(0..200), revision(), message).prop_map(|(cluster_id, protocol_revision, message)| Packet {
         cluster_id: Arc::from(cluster_id),
         protocol_revision,
         message,
@@ -100,8 +100,8 @@ fn key_value() -> impl Strategy<Value = KeyValueUpdate> {
 }
 
 fn node_id() -> impl Strategy<Value = NodeId> {
-    let address = (text(1..140), 1..=u16::MAX).prop_map(|(host, port)| Address::new(host, port));
-    (text(1..140), any::<u64>(), address, option::of(text(0..20))).prop_map(
+    let address = (name(1..140), 1..=u16::MAX).prop_map(|(host, port)| Address::new(host, port));
+    (name(1..140), any::<u64>(), address, option::of(name(0..20))).prop_map(
         |(name, generation_id, address, tls_name)| NodeId::with_tls_name(name, generation_id, address, tls_name),
     )
 }
@@ -110,6 +110,11 @@ fn node_id() -> impl Strategy<Value = NodeId> {
 fn text(chars: core::ops::Range<usize>) -> impl Strategy<Value = String> {
     let char = prop_oneof![9 => prop::char::range('a', 'z'), 1 => any::<char>()];
     (char, chars).prop_map(|(char, count)| core::iter::repeat_n(char, count).collect())
+}
+
+/// The same without the characters that no name may hold.
+fn name(chars: core::ops::Range<usize>) -> impl Strategy<Value = String> {
+    text(chars).prop_filter("no name", |text| refused_char(text).is_none())
 }
 
 /// Every length of a varint is as likely.

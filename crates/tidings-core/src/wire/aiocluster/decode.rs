@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 
+use crate::id::refused_char;
 use crate::limits::DecodeLimits;
 use crate::wire::DecodeError;
 use crate::wire::aiocluster::Subjects;
@@ -122,7 +123,10 @@ fn read_cluster_id(text: &[u8], limits: &DecodeLimits) -> Result<Arc<str>, Decod
         return Err(DecodeError::ClusterIdTooLong { len: text.len(), limit: limits.max_name_bytes });
     }
     let text = core::str::from_utf8(text).map_err(|_| DecodeError::NotProtobuf { message: "PacketPb" })?;
-    Ok(Arc::from(text))
+    match refused_char(text) {
+        Some(character) => Err(DecodeError::ClusterIdRefused { character }),
+        None => Ok(Arc::from(text)),
+    }
 }
 
 /// An integer on the wire as the uint32 of the schema: protobuf keeps the low half.

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 
 use prost::Message;
 
-use crate::id::{Address, NodeId, Run};
+use crate::id::{Address, NodeId, Run, refused_char};
 use crate::limits::{DecodeLimits, MAX_VERSION};
 use crate::reconcile::{Delta, NodeDelta};
 use crate::state::{KeyValueUpdate, ValueStatus};
@@ -297,7 +297,7 @@ fn node_id(pb: NodeIdPb, limits: &DecodeLimits) -> Option<NodeId> {
     let NodeIdPb { name, generation_id, gossip_advertise_addr, tls_name } = pb;
     let address = gossip_advertise_addr?;
     let port = u16::try_from(address.port).ok().filter(|port| *port != 0)?;
-    let fits = |text: &String| text.len() <= limits.max_name_bytes;
+    let fits = |text: &String| text.len() <= limits.max_name_bytes && refused_char(text).is_none();
     if name.is_empty() || address.host.is_empty() || ![&name, &address.host, &tls_name].into_iter().all(fits) {
         return None;
     }

@@ -36,7 +36,7 @@ fn what_is_no_packet_says_why() {
     let no_utf8 = PacketPb { cluster_id: "abc".into(), ..bad_cluster() };
     let mut no_utf8 = no_utf8.encode_to_vec();
     no_utf8[2] = 0xff;
-    let cases: [(Vec<u8>, DecodeError); 8] = [
+    let cases: [(Vec<u8>, DecodeError); 9] = [
         (vec![0; 101], DecodeError::TooLong { len: 101, limit: 100 }),
         (vec![0xff; 100], DecodeError::NotProtobuf { message: "PacketPb" }),
         (vec![0x08, 1], DecodeError::NotProtobuf { message: "PacketPb" }),
@@ -44,6 +44,10 @@ fn what_is_no_packet_says_why() {
         (
             PacketPb { cluster_id: "abcd".into(), ..bad_cluster() }.encode_to_vec(),
             DecodeError::ClusterIdTooLong { len: 4, limit: 3 },
+        ),
+        (
+            PacketPb { cluster_id: "a\nb".into(), ..bad_cluster() }.encode_to_vec(),
+            DecodeError::ClusterIdRefused { character: '\n' },
         ),
         (vec![], DecodeError::NoMessage),
         (PacketPb { msg: None, ..bad_cluster() }.encode_to_vec(), DecodeError::NoMessage),
@@ -357,6 +361,10 @@ fn wrong_entries() -> Vec<NodeDigestPb> {
         Some(with_address("", 7_001)),
         Some(with_address(&"x".repeat(limit + 1), 7_001)),
         Some(with_address("host", 0)),
+        Some(id("two\nlines")),
+        Some(id("\u{202e}turned around")),
+        Some(with_address("ho\u{200b}st", 7_001)),
+        Some(NodeIdPb { tls_name: "separated\u{2028}".into(), ..id("x") }),
         Some(with_address("host", 65_536)),
     ];
     let mut entries: Vec<_> = ids.into_iter().map(|node_id| NodeDigestPb { node_id, ..entry("x") }).collect();

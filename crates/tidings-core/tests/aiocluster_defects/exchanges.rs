@@ -110,10 +110,10 @@ fn survives_defect_13_a_claim_that_cannot_be_is_refused_and_told() {
 }
 
 /// The same in what is said of others, where nothing proves that it is their own word: up to 2^25 and 2^23 ahead of what was
-/// heard a moment ago is taken, and 2^22 more for each of the six seconds that a Syn may have been under way.
+/// heard a moment ago is taken, and 2^22 more for each of the seven seconds that a Syn may have been under way and have waited.
 #[test]
 fn a_delta_whose_versions_nobody_can_have_reached_is_left_out() {
-    let limit = 1 + (1_u64 << 25) + (1 << 23) + 6 * (1 << 22);
+    let limit = 1 + (1_u64 << 25) + (1 << 23) + 7 * (1 << 22);
     let mut node = ours("node", |_| ());
     let mut python = PythonPeer::new("py");
     python.set("a", "1");

@@ -6,7 +6,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use tidings_core::reconcile::{Delta, NodeDelta};
 use tidings_core::wire::aiocluster::{self, Digest, Message, NodeDigest, Packet};
-use tidings_core::{KeyValueUpdate, Address, Config, ExchangeId, Instant, Node, NodeId, NodeState, Outcome, PeerIdentity, ValueStatus, Via,};
+use tidings_core::{
+    Address, Config, ExchangeId, Instant, KeyValueUpdate, Node, NodeId, NodeState, Outcome, PeerIdentity, ValueStatus,
+    Via,
+};
 use tidings_sim::Random;
 
 use super::{GENERATION, KEYS, Subject, ip, key_values, name};

@@ -67,14 +67,13 @@ impl Forgotten {
         }
     }
 
-    /// Takes note of what is said of a node; true when it is no forgotten one, or may return: it is another run, it proves that
-    /// it is there or says so with a later heartbeat, or it has beaten often enough.
+    /// Takes note of what is said of a node; true when it is no forgotten one, or may return: it is another run, it says itself
+    /// that it has beaten since, or it has beaten often enough.
     pub(super) fn lets_return(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
         let Some(memory) = self.nodes.get_mut(report.id) else { return true };
         let is_other_run = matches!((memory.run, report.run), (Some(known), Some(told)) if known != told);
-        // What somebody who dials says may be an old packet.
-        let is_later = report.heartbeat > memory.heartbeat;
-        let says_so = report.word.is_proved() || (matches!(report.word, Word::Own(_)) && is_later);
+        // Its own word may have been under way for long, while this process was stopped.
+        let says_so = matches!(report.word, Word::Own(_)) && report.heartbeat > memory.heartbeat;
         let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);
         env.stats.forgotten_ignored += u64::from(!is_back);
         is_back

@@ -8,7 +8,7 @@ use crate::id::{Address, NodeId};
 use crate::members::challenger::Challenger;
 use crate::members::hear::is_ended;
 use crate::members::precedence::{History, Proof, Ruling, is_later, rule};
-use crate::members::{Env, Members, Peer, Report, Word};
+use crate::members::{Env, Members, Peer, Report};
 use crate::snapshot::Liveness;
 
 impl Members {
@@ -21,7 +21,7 @@ impl Members {
         match &mut peer.challenger {
             Some(challenger) if challenger.is(report) => challenger.hear(env, report),
             Some(challenger) if !challenger.gives_way(env, report.word) => return false,
-            _ if is_ended(env, report) || (is_old_news && !matches!(report.word, Word::Own(_))) => {
+            _ if is_ended(env, report) || is_old_news => {
                 env.stats.departed_ignored += 1;
                 return false;
             }

@@ -21,9 +21,9 @@ fn leave(seed: u64, (nodes, stay): (usize, usize), spread: Duration) -> (usize, 
     world.run_until(start);
     let leavers = nodes - stay;
     let mut died = 0;
-    for (number, index) in (0_u32..).zip(stay..nodes) {
-        let of = u32::try_from(leavers).expect("a few");
-        died += died_until(&mut world, start + spread * number / of, stay);
+    let apart = spread / u32::try_from(leavers).expect("a few nodes");
+    for (number, index) in (0..).zip(stay..nodes) {
+        died += died_until(&mut world, start + apart * number, stay);
         world.leave(index);
     }
     died += died_until(&mut world, start + spread + Duration::from_secs(20), stay);

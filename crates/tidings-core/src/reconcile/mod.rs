@@ -9,4 +9,4 @@ mod pack;
 
 pub use delta::{Delta, NodeDelta};
 pub(crate) use news::{Known, News, news_of};
-pub(crate) use pack::{Lengths, Packed, pack};
+pub(crate) use pack::{Budget, Lengths, Packed, pack};

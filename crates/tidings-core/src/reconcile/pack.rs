@@ -28,17 +28,33 @@ pub(crate) struct Packed {
     pub(crate) truncated: u64,
 }
 
-/// Packs news into at most `budget` bytes. Looks at no more key-values than about three times what the budget holds, and
+/// The bytes that a delta may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Budget {
+    /// Of all key-values together.
+    pub(crate) usual: usize,
+    /// Of a single key-value that is larger than that.
+    pub(crate) single: usize,
+}
+
+impl Budget {
+    /// The same for one key-value as for many.
+    pub(crate) fn of(bytes: usize) -> Budget {
+        Budget { usual: bytes, single: bytes }
+    }
+}
+
+/// Packs news into a budget. Looks at no more key-values than about three times what the budget holds, and
 /// at three of each node.
 ///
 /// Every node gets an equal share of the room, and what it leaves goes to the larger ones: the smallest news first, so
 /// that a large neighbour starves nobody. Where the room is too little for a key-value of each, fewer nodes share it, the
 /// smallest news first all the same. A random node places its first key-value before all others, so that a value larger
-/// than any share gets its turn as well. Within a node, key-values go in order of version, and a delta cut short says so:
+/// than any share gets its turn as well; that one alone may go beyond the usual budget. Within a node, key-values go in order of version, and a delta cut short says so:
 /// its `max_version` is that of the last key-value in it.
-pub(crate) fn pack(news: &[News<'_>], budget: usize, lengths: &impl Lengths, random: &mut Random) -> Packed {
+pub(crate) fn pack(news: &[News<'_>], budget: Budget, lengths: &impl Lengths, random: &mut Random) -> Packed {
     let mut order: Vec<_> = news.iter().map(|news| Measure::new(news, news.lens(lengths), lengths)).collect();
-    measure(&mut order, budget, lengths);
+    measure(&mut order, budget.usual, lengths);
     order.sort_by_key(|measure| measure.place(lengths));
 
     // The smallest first key-value from each place on.
@@ -50,8 +66,9 @@ pub(crate) fn pack(news: &[News<'_>], budget: usize, lengths: &impl Lengths, ran
     let mut packed = Packed::default();
     let lead = random.index(order.len());
     // Nothing is kept free for what does not fit at all.
-    let mut reserved = order.get(lead).map(|measure| measure.smallest).filter(|len| *len <= budget).unwrap_or(0);
-    let mut left = budget - reserved;
+    let most = budget.usual.max(budget.single);
+    let mut reserved = order.get(lead).map(|measure| measure.smallest).filter(|len| *len <= most).unwrap_or(0);
+    let mut left = budget.usual.saturating_sub(reserved);
     for (position, measure) in order.iter().enumerate() {
         let (news, smallest) = (measure.news, measure.smallest);
         // No more can have something of what is left.

@@ -30,6 +30,11 @@ impl Listeners {
         }
     }
 
+    /// Whoever was at this address is not; these hosts share it.
+    pub(super) fn lead(&mut self, address: Address, to: &[usize]) {
+        self.0.insert(address, to.iter().map(|host| (*host, Listens::Shares)).collect());
+    }
+
     /// The host is no longer there; whom it took the address from has it again.
     pub(super) fn remove(&mut self, host: usize) {
         self.0.retain(|_, hosts| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_core::record::Recorder;
-use tidings_core::{Config, ConfigError, Instant, Node, NodeId, PeerIdentity};
+use tidings_core::{Address, Config, ConfigError, Instant, Node, NodeId, PeerIdentity};
 
 use super::{Listens, World, ip};
 use crate::clock::Clock;
@@ -74,6 +74,12 @@ impl World {
             host.program = Program::Nothing;
             host.recording = None;
         }
+    }
+
+    /// Says whose hosts are reached at an address from now on: of several a random one each time, as behind a virtual IP;
+    /// none, as behind a firewall.
+    pub fn lead(&mut self, address: Address, to: &[usize]) {
+        self.listeners.lead(address, to);
     }
 
     /// Ends a process at once. Its host closes its connections and refuses new ones.

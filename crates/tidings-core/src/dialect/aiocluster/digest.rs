@@ -26,6 +26,13 @@ pub(super) enum Reader<'a> {
 /// The least that `max_payload_size` may be: a digest must hold this node's own entry, and another as long, or nobody is
 /// ever asked about.
 pub(crate) fn smallest_payload(config: &Config) -> usize {
+    let envelope = MessageLen::SynAck { digest: 0, delta: 0 };
+    let envelope = size::packet_len_of(&config.cluster_id, PROTOCOL_REVISION, envelope) + size::GROWTH_OF_LENGTHS;
+    (envelope + room_for_two(config)).max(512)
+}
+
+/// The bytes of a digest of this node's own entry, as long as it may become, and of another one as long.
+pub(super) fn room_for_two(config: &Config) -> usize {
     let entry = NodeDigest {
         node_id: config.node_id.clone(),
         heartbeat: MAX_VERSION,
@@ -36,9 +43,7 @@ pub(crate) fn smallest_payload(config: &Config) -> usize {
         released_version: Some(MAX_VERSION),
         silence_ms: None,
     };
-    let envelope = MessageLen::SynAck { digest: 0, delta: 0 };
-    let envelope = size::packet_len_of(&config.cluster_id, PROTOCOL_REVISION, envelope) + size::GROWTH_OF_LENGTHS;
-    (envelope + size::digest_len(2 * size::node_digest_len(&entry), true)).max(512)
+    size::digest_len(2 * size::node_digest_len(&entry), true)
 }
 
 /// A silence as a digest has it: rounded up, and left out where it is short.
@@ -200,13 +205,14 @@ impl Aiocluster {
     }
 
     /// The digest for `reader` where it does not fit `room`: this node's own entry and the reader's, and then the others by
-    /// [`Rank`]. Within a rank chance decides, so that each has its turn.
+    /// [`Rank`]. Within a rank chance decides, so that each has its turn. The user is told once, unless a single large value
+    /// has left less than the `usual` room.
     pub(super) fn cut_digest(
         &mut self,
         knowledge: &mut Knowledge,
         at: Moment,
         reader: Reader<'_>,
-        room: usize,
+        (room, usual): (usize, usize),
     ) -> EncodedDigest {
         let own_entry = self.own_entry(knowledge);
         // Chance is drawn from a copy while the members are looked at.
@@ -237,13 +243,13 @@ impl Aiocluster {
             }
         }
         knowledge.random = random;
-        self.tell_truncation(knowledge, count.saturating_sub(digest.count()));
+        self.tell_truncation(knowledge, count.saturating_sub(digest.count()), room >= usual);
         digest
     }
 
-    fn tell_truncation(&mut self, knowledge: &mut Knowledge, left_out: usize) {
+    fn tell_truncation(&mut self, knowledge: &mut Knowledge, left_out: usize, is_usual: bool) {
         knowledge.stats.digests_truncated += 1;
-        if !core::mem::replace(&mut self.digest_truncation_told, true) {
+        if is_usual && !core::mem::replace(&mut self.digest_truncation_told, true) {
             let max_payload_size = knowledge.config.max_payload_size;
             knowledge.tell(EventKind::DigestTruncated { left_out, max_payload_size });
         }

@@ -17,7 +17,7 @@ use crate::event::EventKind;
 use crate::id::{Address, NodeId};
 use crate::knowledge::{Knowledge, Moment};
 use crate::members::Peer;
-use crate::reconcile::{Delta, News, NodeDelta, Packed, news_of, pack};
+use crate::reconcile::{Budget, Delta, News, NodeDelta, Packed, news_of, pack};
 use crate::snapshot::Liveness;
 use crate::state::ValueStatus;
 use crate::time::Instant;
@@ -31,6 +31,7 @@ mod sender;
 pub(crate) mod unmarked;
 
 use digest::Reader;
+use digest::room_for_two;
 pub(crate) use digest::{known_id, smallest_payload};
 pub(crate) use sender::{PROTOCOL_REVISION, Sender};
 
@@ -72,7 +73,7 @@ impl Aiocluster {
     pub(crate) fn syn(&mut self, knowledge: &mut Knowledge, at: Moment, to: &Address) -> Bytes {
         let room = room(knowledge, MessageLen::Syn { digest: 0 });
         let whole = self.whole_digest(knowledge, at, Reader::At(to), room);
-        let digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, Reader::At(to), room));
+        let digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, Reader::At(to), (room, room)));
         packet(knowledge, Outgoing::Syn(&digest))
     }
 
@@ -88,13 +89,18 @@ impl Aiocluster {
         self.hear(knowledge, at, digest, &mut subjects, sender);
         let (room, reader) = (room(knowledge, MessageLen::SynAck { digest: 0, delta: 0 }), Reader::Node(sender.id));
         let whole = self.whole_digest(knowledge, at, reader, room);
-        // Where both do not fit, each gets its part.
+        // Where both do not fit, each gets its part. A value that needs more may have all but the own entry: who is never
+        // dialled has nothing but SynAcks.
         let delta_part = if sender.is_marked() { room / 2 } else { room / unmarked::DELTA_PART };
-        let delta_room = whole.as_ref().map_or(0, |whole| room - whole.len()).max(delta_part);
-        let Packed { delta, len, .. } = self.delta(knowledge, at, digest, &subjects, sender, delta_room);
+        let own_entry = size::node_digest_len(&self.own_entry(knowledge));
+        let budget = Budget {
+            usual: whole.as_ref().map_or(0, |whole| room - whole.len()).max(delta_part),
+            single: room.saturating_sub(size::digest_len(own_entry, true)),
+        };
+        let Packed { delta, len, .. } = self.delta(knowledge, at, digest, &subjects, sender, budget);
         let left = room.saturating_sub(len);
         let whole = whole.filter(|whole| whole.len() <= left);
-        let own_digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, reader, left));
+        let own_digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, reader, (left, room - delta_part)));
         packet(knowledge, Outgoing::SynAck(&own_digest, &delta))
     }
 
@@ -115,7 +121,8 @@ impl Aiocluster {
             knowledge.apply_claim(at, owner, None, claim, &[], sender.word_about(owner));
         }
         let room = room(knowledge, MessageLen::Ack { delta: 0 });
-        let Packed { delta, .. } = self.delta(knowledge, at, digest, &subjects, sender, room);
+        let budget = Budget::of(room);
+        let Packed { delta, .. } = self.delta(knowledge, at, digest, &subjects, sender, budget);
         let own_id = &knowledge.config.node_id;
         let own_version = knowledge.own.state().max_version();
         let told = |own: &NodeDelta| own.node_id == *own_id && own.max_version == Some(own_version);
@@ -166,7 +173,7 @@ impl Aiocluster {
         self.released = unmarked::version_to_release(own.state(), members, at.active, config);
     }
 
-    /// What the sender of `digest` lacks, packed into `room` bytes.
+    /// What the sender of `digest` lacks, packed into a budget.
     fn delta(
         &self,
         knowledge: &mut Knowledge,
@@ -174,7 +181,7 @@ impl Aiocluster {
         digest: &Digest,
         subjects: &Subjects,
         reader: Sender<'_>,
-        room: usize,
+        budget: Budget,
     ) -> Packed {
         let Knowledge { config, run, own, members, random, stats, .. } = knowledge;
         // Nodes absent from an unmarked peer's digest are unknown to it; those absent from a partial one are not asked
@@ -211,7 +218,7 @@ impl Aiocluster {
                 news.extend(bound(of_peer, known, released_by(peer), false));
             }
         }
-        let packed = pack(&news, room, &Sizes, random);
+        let packed = pack(&news, budget, &Sizes, random);
         stats.deltas_truncated += packed.truncated;
         packed
     }
@@ -246,7 +253,8 @@ fn room(knowledge: &Knowledge, empty: MessageLen) -> usize {
     knowledge.config.max_payload_size.saturating_sub(envelope + size::GROWTH_OF_LENGTHS)
 }
 
-/// The bytes of a packet that carries this key-value of the node itself, and the smallest digest.
+/// The bytes of the largest packet that must be able to carry this key-value of the node itself: a SynAck, whose digest
+/// has the entries of its sender and its reader. A member that nobody can dial hears of it in SynAcks alone.
 pub(crate) fn packet_len_with(knowledge: &Knowledge, key: &str, value: &str) -> usize {
     let max = u64::MAX >> 1;
     let header = NodeDelta {
@@ -260,7 +268,8 @@ pub(crate) fn packet_len_with(knowledge: &Knowledge, key: &str, value: &str) -> 
     };
     let key_value = size::key_value_len(key, value, max, ValueStatus::DeleteAfterTtl);
     let delta = size::node_delta_len(size::node_delta_header_len(&header), key_value);
-    knowledge.config.max_payload_size - room(knowledge, MessageLen::Ack { delta: 0 }) + delta
+    let envelope = knowledge.config.max_payload_size - room(knowledge, MessageLen::SynAck { digest: 0, delta: 0 });
+    envelope + room_for_two(&knowledge.config) + delta
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ impl Lengths for Counted {
 }
 
 fn pack(news: &[News<'_>], budget: usize, random: &mut Random) -> Packed {
-    super::pack(news, budget, &Counted, random)
+    super::pack(news, Budget::of(budget), &Counted, random)
 }
 
 /// One owner with values of these lengths, in order of version.

@@ -228,7 +228,7 @@ impl World {
         let known = self.state(to);
         let known = Known { complete_version: known.max_version(), last_gc_version: known.last_gc_version() };
         let news = news_of(&self.node, None, self.state(from), Some(known))?;
-        let packed = reconcile::pack(&[news], budget, &Sizes, &mut random(1));
+        let packed = reconcile::pack(&[news], reconcile::Budget::of(budget), &Sizes, &mut random(1));
         assert!(packed.len <= budget);
         packed.delta.node_deltas.into_iter().next()
     }

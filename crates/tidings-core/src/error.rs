@@ -35,8 +35,8 @@ pub enum Rejected {
         /// The node that answered.
         got: NodeId,
     },
-    /// It came from this node itself, which dialled an address of its own. An IP address it does not dial again; of a
-    /// name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
+    /// It came from this node itself, which dialled an address of its own. An IP address it dials again after some
+    /// rounds, for others may be reached there too; of a name, the caller leaves the address out by which it was reached, and may reach others. A Syn was answered, so
     /// that the dialling side hears of it.
     OwnPacket,
     /// The peer's certificate does not hold the `tls_name` of the node that it speaks as.

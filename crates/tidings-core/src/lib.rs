@@ -134,6 +134,7 @@ pub mod reconcile;
 #[cfg(feature = "record")]
 pub mod record;
 mod rng;
+mod self_reach;
 mod snapshot;
 mod state;
 mod stats;

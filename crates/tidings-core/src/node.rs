@@ -21,6 +21,7 @@ use crate::identity::PeerIdentity;
 use crate::knowledge::{Knowledge, Moment};
 use crate::members::{Peer, Proof};
 use crate::rng::Random;
+use crate::self_reach::SelfReach;
 use crate::snapshot::{Liveness, Member, Snapshot};
 use crate::state::{Lifetime, NodeState, SetError, VersionedValue, check_key};
 use crate::stats::Stats;
@@ -42,8 +43,7 @@ pub struct Node {
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
-    /// This node's advertised address, and the IP addresses by which it was found to reach itself.
-    own_addresses: Vec<Address>,
+    self_reach: SelfReach,
     started_at: Instant,
     now: Instant,
     clock: ActiveClock,
@@ -66,7 +66,6 @@ impl Node {
         let interval_nanos = u64::try_from(config.gossip_interval.as_nanos()).unwrap_or(u64::MAX);
         let first_round = now + Duration::from_nanos(random.below(interval_nanos));
         let seeds = config.seeds.clone();
-        let own_addresses = alloc::vec![config.node_id.gossip_advertise_addr().clone()];
         let mut knowledge = Knowledge::new(config, random);
         // aiocluster's first heartbeat is 1, and 0 means that none was heard.
         knowledge.own.heartbeat = 1;
@@ -76,7 +75,7 @@ impl Node {
             exchanges: Exchanges::default(),
             transmits: VecDeque::new(),
             seeds,
-            own_addresses,
+            self_reach: SelfReach::default(),
             started_at: now,
             now,
             clock: ActiveClock::default(),
@@ -491,8 +490,10 @@ impl Node {
         self.knowledge.own.heartbeat += 1;
         self.knowledge.stats.rounds += 1;
         self.dialect.maintain(&mut self.knowledge, at);
+        let mut avoided = self.self_reach.avoided(at.now);
         let Knowledge { members, config, random, .. } = &mut self.knowledge;
-        let targets = round::targets(members, &self.seeds, &self.own_addresses, at.active, config, random);
+        avoided.push(config.node_id.gossip_advertise_addr().clone());
+        let targets = round::targets(members, &self.seeds, &avoided, at.active, config, random);
         for target in targets {
             self.dial(at, target, false);
         }
@@ -590,6 +591,7 @@ impl Node {
                 if self.is_wrong_peer(&to, from) {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
+                self.self_reach.reached_another(&to);
                 let proof = match is_certified {
                     true => Proof::Certificate,
                     false if *from.gossip_advertise_addr() == to => Proof::Address,
@@ -642,7 +644,7 @@ impl Node {
         let (Message::Syn { digest } | Message::SynAck { digest, .. }) = message else { return };
         let Some(entry) = digest.entries.first() else { return };
         if entry.run.is_none_or(|run| run == self.knowledge.run) {
-            return self.learn_own_address(stage);
+            return self.learn_self_reach(at, stage);
         }
         let (written, transit) = (at.now, Duration::ZERO);
         let sender = Sender { id: &entry.node_id, protocol_revision, proof: Proof::Presence, written, transit };
@@ -658,16 +660,9 @@ impl Node {
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
     }
 
-    /// This node dialled itself: not again by that address. A name is no address: it may stand for several nodes, and
-    /// this one may be the first of them.
-    fn learn_own_address(&mut self, stage: &Stage) {
-        const MAX_OWN_ADDRESSES: usize = 64;
-        if let Stage::SynAck { to, .. } = stage
-            && to.host().parse::<IpAddr>().is_ok()
-            && self.own_addresses.len() < MAX_OWN_ADDRESSES
-            && !self.own_addresses.contains(to)
-        {
-            self.own_addresses.push(to.clone());
+    fn learn_self_reach(&mut self, at: Moment, stage: &Stage) {
+        if let Stage::SynAck { to, .. } = stage {
+            self.self_reach.reached_itself(at.now, to, self.knowledge.config.gossip_interval);
         }
     }
 

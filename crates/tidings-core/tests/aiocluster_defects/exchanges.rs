@@ -200,10 +200,17 @@ fn defect_18_a_node_does_not_gossip_with_itself() {
     let mut node = ours("node", |config| config.seeds = vec![address("node"), Address::new("192.0.2.1", 7000)]);
     let syn = next_dial(&mut now, &mut node, &alias);
     reach_itself(now, &mut node, syn.exchange, &syn.packet);
+    let mut dialled = 0;
     for _ in 0..100 {
         now = node.poll_timeout().expect("there is a next round");
-        assert_eq!(dials_of(now, &mut node), [], "neither by the address it advertises nor by the one it found out");
+        for tidings_core::Transmit { exchange, to, packet, .. } in dials_of(now, &mut node) {
+            assert_eq!(to, alias, "by the address it advertises it never dials itself");
+            reach_itself(now, &mut node, exchange, &packet);
+            dialled += 1;
+        }
     }
+    // Others may be reached there, too: it tries again after 1, 2, 4, 8, 16 rounds, and then after 32.
+    assert_eq!(dialled, 6);
 }
 
 /// What was dialled by an alias comes back to the node itself, and both sides of it are this node.

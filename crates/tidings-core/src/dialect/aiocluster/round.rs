@@ -27,19 +27,19 @@ const SEED_ROUNDS: usize = 60;
 
 /// The addresses one round dials: `gossip_count` random live nodes (any known ones while none is live), now and then a
 /// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. Beside these, who is to
-/// be asked itself. No address comes twice, and never one of `own_addresses`.
+/// be asked itself. No address comes twice, and never one of `avoided`: those where this node has just reached itself.
 pub(crate) fn targets(
     members: &Members,
     seeds: &[Address],
-    own_addresses: &[Address],
+    avoided: &[Address],
     active: Instant,
     config: &Config,
     random: &mut Random,
 ) -> Vec<Address> {
     let addresses_of = |is_wanted: &dyn Fn(&Peer) -> bool| {
         let mut addresses = members.addresses_of(|peer| is_wanted(peer) && !peer.is_leaving());
-        for own in own_addresses {
-            if let Ok(place) = addresses.binary_search(&own) {
+        for address in avoided {
+            if let Ok(place) = addresses.binary_search(&address) {
                 addresses.remove(place);
             }
         }
@@ -51,7 +51,7 @@ pub(crate) fn targets(
         true => addresses_of(&|peer| peer.liveness() == Liveness::Dead && peer.was_live()),
         false => addresses_of(&|peer| peer.liveness() == Liveness::Live && peer.answers(active, config)),
     };
-    let seeds: Vec<&Address> = seeds.iter().filter(|seed| !own_addresses.contains(seed)).collect();
+    let seeds: Vec<&Address> = seeds.iter().filter(|seed| !avoided.contains(seed)).collect();
 
     let count = config.gossip_count;
     let of_proven = count / ANSWERING_PART + usize::from(random.chance(count % ANSWERING_PART, ANSWERING_PART));
@@ -79,7 +79,7 @@ pub(crate) fn targets(
         targets.push(seeds[random.index(seeds.len())]);
     }
     // A few of them at a time, so that a node that starts anew in a large cluster is not asked by everybody at once.
-    let mut in_question: Vec<&Address> = members.in_question().filter(|to| !own_addresses.contains(to)).collect();
+    let mut in_question: Vec<&Address> = members.in_question().filter(|to| !avoided.contains(to)).collect();
     random.choose(&mut in_question, MOST_IN_QUESTION);
     in_question.truncate(MOST_IN_QUESTION);
     targets.extend(in_question.into_iter().filter(|_| random.chance(ASKED_BY, live.len() + 1)));

@@ -289,13 +289,16 @@ fn reaches_itself(host: &str) -> Node {
 }
 
 #[test]
-fn a_node_that_reaches_itself_at_an_ip_address_does_so_once() {
+fn a_node_that_reaches_itself_at_its_only_seed_tries_again_a_round_later() {
     for host in ["10.0.0.7", "fd00::7"] {
         let mut node = reaches_itself(host);
-        for now in 2..20 {
-            node.handle_timeout(secs(now));
-            assert_eq!(node.poll_transmit(), None);
-        }
+        node.handle_timeout(secs(2));
+        assert_eq!(node.poll_transmit(), None);
+        node.handle_timeout(secs(3));
+        let dialled = node.poll_transmit().expect("others may be reached there too");
+        let via = Via::Dialled(dialled.exchange);
+        let reply = node.handle_packet(secs(3), via, &syn_ack_from("b"), &PeerIdentity::Plaintext);
+        assert_eq!((reply.next, reply.rejected), (Next::Close, None));
     }
 }
 

@@ -31,6 +31,17 @@ struct Memory {
     /// When its heartbeat last went up, and how often in a row.
     beat_at: Instant,
     beats: u32,
+    /// What a Python relay last told of it: when, the highest version, and the collected tombstones.
+    relayed: Option<(Instant, u64, u64)>,
+}
+
+/// A forgotten node as Python peers are shown it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Echo<'a> {
+    pub(crate) id: &'a NodeId,
+    pub(crate) heartbeat: u64,
+    pub(crate) max_version: u64,
+    pub(crate) last_gc_version: u64,
 }
 
 impl Forgotten {
@@ -49,7 +60,7 @@ impl Forgotten {
             let Some((_, oldest)) = self.order.pop_first() else { break };
             self.nodes.remove(&oldest);
         }
-        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0 };
+        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0, relayed: None };
         self.order.insert((memory.at, id.clone()));
         self.nodes.insert(id, memory);
     }
@@ -76,7 +87,20 @@ impl Forgotten {
         let says_so = matches!(report.word, Word::Own(_)) && report.heartbeat > memory.heartbeat;
         let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);
         env.stats.forgotten_ignored += u64::from(!is_back);
+        if report.word == Word::UnmarkedRelay {
+            memory.relayed = Some((env.active, report.max_version, report.last_gc_version));
+        }
         is_back
+    }
+
+    /// The forgotten nodes that a Python relay still tells of. It takes a node that is absent from a digest for one that is
+    /// unknown, and sends all its key-values each time; so Python peers are shown what they have shown themselves.
+    pub(super) fn echoes<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = Echo<'a>> {
+        let is_recent = |at: Instant| !env.detector.is_long_after(at, env.active);
+        self.nodes.iter().filter_map(move |(id, memory)| {
+            let (_, max_version, last_gc_version) = memory.relayed.filter(|(at, ..)| is_recent(*at))?;
+            Some(Echo { id, heartbeat: memory.heartbeat, max_version, last_gc_version })
+        })
     }
 
     pub(super) fn remove(&mut self, id: &NodeId) {

@@ -39,6 +39,7 @@ mod upkeep;
 use addresses::Addresses;
 use bindings::Bindings;
 pub(crate) use challenger::Challenger;
+pub(crate) use forgotten::Echo;
 use forgotten::Forgotten;
 #[cfg(test)]
 pub(crate) use peer::Holding;
@@ -196,6 +197,11 @@ impl Members {
         env.tell_changes(id, changes);
         self.refresh(env, position);
         Some(applied)
+    }
+
+    /// The forgotten nodes that Python peers are shown.
+    pub(crate) fn echoes<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = Echo<'a>> {
+        self.forgotten.echoes(env)
     }
 
     pub(crate) fn forgotten_len(&self) -> usize {

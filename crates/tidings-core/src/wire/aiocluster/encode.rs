@@ -13,7 +13,7 @@ use crate::wire::aiocluster::encoded_digest::EncodedDigest;
 use crate::wire::aiocluster::size::MessageLen;
 use crate::wire::aiocluster::{Message, MessageKind, Packet, size, tag};
 
-/// The packet's bytes, without the length that stands before them on a stream (see [`frame`](super::frame)).
+/// The packet's bytes, without the length that stands before them on a stream (see [`frame`](crate::wire::frame)).
 ///
 /// Fields go out in the order of their numbers, as Python's protobuf writes them. The output is allocated once, with
 /// exactly [`Packet::encoded_len`] bytes.

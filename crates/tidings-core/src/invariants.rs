@@ -305,7 +305,7 @@ impl Monitor {
         for member in members {
             let id = &member.id;
             if let Some((run, heartbeat)) = self.gone.get(id) {
-                let is_newer = member.heartbeat > *heartbeat || is_other(*run, member.run);
+                let is_newer = member.heartbeat > *heartbeat || Run::differ(*run, member.run);
                 ensure(4, is_newer, || {
                     format!("{observer} shows {id} again, which was gone, with no newer heartbeat than {heartbeat}")
                 })?;
@@ -314,18 +314,13 @@ impl Monitor {
             let seen = self.seen.entry(id.clone()).or_default();
             // Another run held the name, and it may be that this one holds it again: then its copy began anew.
             let began_anew = seen.since != member.since && member.state.max_version() < seen.version.1;
-            if is_other(seen.run, member.run) || began_anew {
+            if Run::differ(seen.run, member.run) || began_anew {
                 *seen = Seen::default();
             }
             seen.observe(observer, member)?;
         }
         Ok(())
     }
-}
-
-/// Whether these are known to be two processes.
-fn is_other(before: Option<Run>, now: Option<Run>) -> bool {
-    matches!((before, now), (Some(before), Some(now)) if before != now)
 }
 
 impl Seen {

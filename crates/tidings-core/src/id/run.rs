@@ -23,6 +23,11 @@ impl Run {
         if number > 0 && number < Run::END { Some(Run(number)) } else { None }
     }
 
+    /// Whether these are known to be two processes. Where one is not known, as from a Python relay, they may be the same.
+    pub(crate) fn differ(a: Option<Run>, b: Option<Run>) -> bool {
+        matches!((a, b), (Some(a), Some(b)) if a != b)
+    }
+
     /// The number, from 1 to 2^28 - 1.
     #[must_use]
     pub const fn number(self) -> u32 {

@@ -66,7 +66,7 @@ impl Challenger {
 
     /// Whether the report is about this very run. A Python relay tells of ids alone.
     pub(super) fn is(&self, report: &Report<'_>) -> bool {
-        self.id == *report.id && (report.run.is_none() || self.run.is_none() || report.run == self.run)
+        self.id == *report.id && !Run::differ(self.run, report.run)
     }
 
     pub(super) fn hear(&mut self, env: &mut Env<'_>, report: &Report<'_>) {

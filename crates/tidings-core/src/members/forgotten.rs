@@ -82,7 +82,7 @@ impl Forgotten {
     /// that it has beaten since, or it has beaten often enough.
     pub(super) fn lets_return(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
         let Some(memory) = self.nodes.get_mut(report.id) else { return true };
-        let is_other_run = matches!((memory.run, report.run), (Some(known), Some(told)) if known != told);
+        let is_other_run = Run::differ(memory.run, report.run);
         // Its own word may have been under way for long, while this process was stopped.
         let says_so = matches!(report.word, Word::Own(_)) && report.heartbeat > memory.heartbeat;
         let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);

@@ -36,12 +36,9 @@ impl Members {
     /// Takes note of what is said of the node that was known at `position` when the message was read.
     pub(crate) fn hear_of_peer(&mut self, env: &mut Env<'_>, position: usize, report: &Report<'_>) {
         let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
-        if id.name() != report.id.name() {
-            // It stood there when the message was read; an earlier entry has taken its place since.
-            return;
-        }
         if id != report.id || peer.is_other_run(report.run) {
-            if self.refuses_name(env, report.id).is_none() {
+            // Where the names differ, it stood there when the message was read, and an earlier entry has taken its place.
+            if id.name() == report.id.name() && self.refuses_name(env, report.id).is_none() {
                 self.hear_of_challenger(env, position, report);
             }
             return;

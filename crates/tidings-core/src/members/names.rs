@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 use crate::event::EventKind;
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, Run};
 use crate::members::challenger::Challenger;
 use crate::members::hear::is_ended;
+use crate::members::peer::Former;
 use crate::members::precedence::{History, Proof, Ruling, is_later, rule};
 use crate::members::{Env, Members, Peer, Report};
 use crate::snapshot::Liveness;
@@ -15,7 +16,8 @@ impl Members {
     /// Takes note of what is said of a run that does not hold its name. True: it holds it from now on.
     pub(super) fn hear_of_challenger(&mut self, env: &mut Env<'_>, position: usize, report: &Report<'_>) -> bool {
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return false };
-        let former = peer.former.as_ref().filter(|former| former.id == *report.id && former.run == report.run);
+        let is_former = |former: &&Former| former.id == *report.id && !Run::differ(former.run, report.run);
+        let former = peer.former.as_ref().filter(is_former);
         let is_old_news = former.is_some_and(|former| report.heartbeat <= former.heartbeat);
         let (was_replaced, conflict_told) = (former.is_some(), former.is_some_and(|former| former.conflict_told));
         match &mut peer.challenger {

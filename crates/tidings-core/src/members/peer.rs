@@ -183,7 +183,7 @@ impl Peer {
 
     /// Whether this is about another process than the one that is known here. A Python relay tells of ids alone.
     pub(crate) fn is_other_run(&self, run: Option<Run>) -> bool {
-        matches!((self.run, run), (Some(known), Some(told)) if known != told)
+        Run::differ(self.run, run)
     }
 
     /// Takes note of who it is, from what it or another node says of it.

@@ -264,8 +264,10 @@ fn stragglers_of_a_replaced_run_are_neither_a_conflict_nor_a_takeover() {
     world.beat(20, 1, &[&old]);
     world.hear_itself(&entry(&new, 1));
     world.events();
-    // Slow relays bring heartbeats of the old run for a while, and the new one beats slowly.
+    // Slow relays bring heartbeats of the old run for a while, and the new one beats slowly. A Python relay says no run.
     for beat in 0..9 {
+        let (members, mut env) = world.env();
+        hear(members, &mut env, &NodeDigest { run: None, ..entry(&old, 21 + beat) }, false);
         world.second(&[(&old, 21 + beat), (&new, 1 + beat / 4)]);
     }
     assert_eq!(world.liveness(&old), None);

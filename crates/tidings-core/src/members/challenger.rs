@@ -1,9 +1,11 @@
 //! A run that lays claim to a name that another one holds.
 
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use crate::id::{NodeId, Run};
 use crate::members::precedence::{Proof, Standing, Word};
+use crate::members::proof::LastProof;
 use crate::members::pulse::Pulse;
 use crate::members::{Env, Report};
 use crate::time::Instant;
@@ -23,7 +25,7 @@ pub(crate) struct Challenger {
     pub(super) heard_version: u64,
     /// Since when it has been held against the holder (in active time).
     pub(super) since: Instant,
-    pub(super) proof: Option<(Proof, Instant)>,
+    pub(super) proof: LastProof,
     /// It held the name before.
     pub(super) was_replaced: bool,
     pub(super) conflict_told: bool,
@@ -39,12 +41,12 @@ impl Challenger {
             pulse: Pulse::new(env, report),
             heard_version: report.max_version,
             since: env.active,
-            proof: None,
+            proof: LastProof::default(),
             was_replaced,
             conflict_told,
             votes: BTreeMap::new(),
         };
-        challenger.take_proof(env, report.word);
+        challenger.proof.hear(env.active, env.detector.max_interval(), report.word);
         challenger
     }
 
@@ -73,20 +75,11 @@ impl Challenger {
         self.pulse.hear(env, report);
         self.run = self.run.or(report.run);
         self.heard_version = self.heard_version.max(report.max_version);
-        self.take_proof(env, report.word);
+        self.proof.hear(env.active, env.detector.max_interval(), report.word);
     }
 
-    fn take_proof(&mut self, env: &Env<'_>, word: Word) {
-        if let Word::Own(proof) = word {
-            let better = self.valid_proof(env).is_none_or(|old| proof >= old);
-            if better {
-                self.proof = Some((proof, env.active));
-            }
-        }
-    }
-
-    pub(super) fn valid_proof(&self, env: &Env<'_>) -> Option<Proof> {
-        valid_proof(self.proof, env)
+    fn valid_proof(&self, env: &Env<'_>) -> Option<Proof> {
+        self.proof.in_force(env.active, env.detector.max_interval())
     }
 
     pub(super) fn standing(&self, env: &Env<'_>) -> Standing<'_> {
@@ -131,16 +124,7 @@ impl Challenger {
     }
 
     /// Whether it is worth being asked itself whether it runs: nothing but hearsay speaks for it, or two run.
-    pub(super) fn is_worth_asking(&self) -> bool {
-        self.conflict_told || self.proof.is_none_or(|(proof, _)| proof == Proof::Presence)
+    pub(super) fn is_worth_asking(&self, active: Instant, max_interval: Duration) -> bool {
+        self.conflict_told || self.proof.in_force(active, max_interval) <= Some(Proof::Presence)
     }
 }
-
-/// A proof that is not too old to count.
-pub(super) fn valid_proof(proof: Option<(Proof, Instant)>, env: &Env<'_>) -> Option<Proof> {
-    let (proof, at) = proof?;
-    (env.active <= at + env.detector.max_interval() * PROOF_INTERVALS).then_some(proof)
-}
-
-/// A proof counts for so many times `max_interval`.
-const PROOF_INTERVALS: u32 = 3;

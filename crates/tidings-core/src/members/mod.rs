@@ -31,6 +31,7 @@ mod names;
 mod peer;
 mod places;
 mod precedence;
+mod proof;
 mod pulse;
 mod rank;
 mod report;

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use core::time::Duration;
 
 use crate::event::EventKind;
 use crate::id::{Address, NodeId, Run};
@@ -11,6 +12,7 @@ use crate::members::peer::Former;
 use crate::members::precedence::{History, Proof, Ruling, is_later, rule};
 use crate::members::{Env, Members, Peer, Report};
 use crate::snapshot::Liveness;
+use crate::time::Instant;
 
 impl Members {
     /// Takes note of what is said of a run that does not hold its name. True: it holds it from now on.
@@ -162,9 +164,10 @@ impl Members {
 
     /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, and
     /// of whom others say what cannot be believed.
-    pub(crate) fn in_question(&self) -> impl Iterator<Item = &Address> {
-        self.peers.iter().flat_map(|(id, peer)| {
-            let challenger = peer.challenger.as_deref().filter(|challenger| challenger.is_worth_asking());
+    pub(crate) fn in_question(&self, active: Instant, max_interval: Duration) -> impl Iterator<Item = &Address> {
+        self.peers.iter().flat_map(move |(id, peer)| {
+            let challenger = peer.challenger.as_deref();
+            let challenger = challenger.filter(|challenger| challenger.is_worth_asking(active, max_interval));
             let holder = peer.is_doubted || challenger.is_some_and(|challenger| challenger.conflict_told);
             let holder = holder.then(|| id.gossip_advertise_addr());
             challenger.map(|challenger| challenger.id.gossip_advertise_addr()).into_iter().chain(holder)

@@ -6,8 +6,9 @@ use core::time::Duration;
 
 use crate::config::Config;
 use crate::id::{NodeId, Run};
-use crate::members::challenger::{Challenger, valid_proof};
+use crate::members::challenger::Challenger;
 use crate::members::precedence::{Proof, Standing, Word};
+use crate::members::proof::LastProof;
 use crate::members::pulse::Pulse;
 use crate::members::{Env, Report};
 use crate::reconcile::Known;
@@ -41,8 +42,8 @@ pub(crate) struct Peer {
     pub(super) liveness: Liveness,
     /// Since when it has been what it is.
     pub(super) since: Instant,
-    /// What it last proved that it runs by, and when (in active time).
-    pub(super) proof: Option<(Proof, Instant)>,
+    /// What it last proved that it runs by.
+    proof: LastProof,
     /// It has said itself, and proved, which process it is. What others say of that counts no more.
     run_is_proved: bool,
     /// More was said of it than hearsay is believed: it has to be asked.
@@ -102,7 +103,7 @@ impl Peer {
             former: None,
             liveness: Liveness::Dead,
             since: env.now,
-            proof: None,
+            proof: LastProof::default(),
             run_is_proved: false,
             is_doubted: false,
             has_left: false,
@@ -171,9 +172,7 @@ impl Peer {
 
     /// Whether it has lately answered this node where it says that it is reached.
     pub(crate) fn answers(&self, active: Instant, config: &Config) -> bool {
-        const LATELY_INTERVALS: u32 = 3;
-        let lately = config.max_interval() * LATELY_INTERVALS;
-        self.proof.is_some_and(|(proof, at)| proof > Proof::Presence && active <= at + lately)
+        self.proof.in_force(active, config.max_interval()) > Some(Proof::Presence)
     }
 
     /// Whether it says, or others say of it, that it leaves.
@@ -188,13 +187,9 @@ impl Peer {
 
     /// Takes note of who it is, from what it or another node says of it.
     pub(super) fn hear_who_it_is(&mut self, env: &Env<'_>, report: &Report<'_>) {
-        if let Word::Own(proof) = report.word {
-            if valid_proof(self.proof, env).is_none_or(|old| proof >= old) {
-                self.proof = Some((proof, env.active));
-            }
-            self.is_doubted &= !report.word.is_proved();
-        }
         let is_own_word = matches!(report.word, Word::Own(_));
+        self.proof.hear(env.active, env.detector.max_interval(), report.word);
+        self.is_doubted &= !report.word.is_proved();
         self.run_is_proved |= report.word.is_proved();
         if report.word.is_proved() || (is_own_word && !self.run_is_proved) {
             self.run = report.run;
@@ -231,7 +226,8 @@ impl Peer {
         let beats =
             self.pulse.is_alive(env) || (!self.announced && !self.pulse.is_silent(env) && self.former.is_some());
         let has_gone = self.liveness == Liveness::Left;
-        Standing { id, run: self.run, beats: beats && !has_gone, proof: valid_proof(self.proof, env) }
+        let proof = self.proof.in_force(env.active, env.detector.max_interval());
+        Standing { id, run: self.run, beats: beats && !has_gone, proof }
     }
 
     /// Whether nobody is to be told of this node any more: it has been silent for half its grace period.

@@ -79,7 +79,8 @@ pub(crate) fn targets(
         targets.push(seeds[random.index(seeds.len())]);
     }
     // A few of them at a time, so that a node that starts anew in a large cluster is not asked by everybody at once.
-    let mut in_question: Vec<&Address> = members.in_question().filter(|to| !avoided.contains(to)).collect();
+    let mut in_question: Vec<&Address> =
+        members.in_question(active, config.max_interval()).filter(|to| !avoided.contains(to)).collect();
     random.choose(&mut in_question, MOST_IN_QUESTION);
     in_question.truncate(MOST_IN_QUESTION);
     targets.extend(in_question.into_iter().filter(|_| random.chance(ASKED_BY, live.len() + 1)));

@@ -18,6 +18,17 @@ pub(super) struct Forgotten {
     nodes: BTreeMap<NodeId, Memory>,
     /// The same in the order in which they were forgotten.
     order: BTreeSet<(Instant, NodeId)>,
+    /// Those of them that Python relays have told of lately, so that no digest needs a look at all.
+    relayed: BTreeMap<NodeId, Relayed>,
+}
+
+/// What a Python relay last told of a forgotten node, and when (in active time).
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+struct Relayed {
+    at: Instant,
+    max_version: u64,
+    last_gc_version: u64,
 }
 
 /// What is remembered of one forgotten node.
@@ -31,8 +42,6 @@ struct Memory {
     /// When its heartbeat last went up, and how often in a row.
     beat_at: Instant,
     beats: u32,
-    /// What a Python relay last told of it: when, the highest version, and the collected tombstones.
-    relayed: Option<(Instant, u64, u64)>,
 }
 
 /// A forgotten node as Python peers are shown it.
@@ -57,25 +66,22 @@ impl Forgotten {
     pub(super) fn remember(&mut self, env: &Env<'_>, id: NodeId, heartbeat: u64, run: Option<Run>) {
         self.remove(&id);
         while self.nodes.len() >= env.config.limits.max_forgotten_nodes {
-            let Some((_, oldest)) = self.order.pop_first() else { break };
-            self.nodes.remove(&oldest);
+            let Some((_, oldest)) = self.order.first().cloned() else { break };
+            self.remove(&oldest);
         }
-        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0, relayed: None };
+        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0 };
         self.order.insert((memory.at, id.clone()));
         self.nodes.insert(id, memory);
     }
 
     /// Ends the memory of what nobody can tell of any more: our nodes tell of nothing that ended longer ago than one grace
-    /// period, and behind Python relays it takes two.
+    /// period, and behind Python relays it takes two. Once a round.
     pub(super) fn expire(&mut self, env: &Env<'_>) {
         let grace = env.config.failure_detector.dead_node_grace_period;
-        while let Some((at, id)) = self.order.pop_first() {
-            if env.now < at + grace * 2 {
-                self.order.insert((at, id));
-                break;
-            }
-            self.nodes.remove(&id);
+        while let Some((_, id)) = self.order.first().filter(|(at, _)| env.now >= *at + grace * 2).cloned() {
+            self.remove(&id);
         }
+        self.relayed.retain(|_, relayed| !env.detector.is_long_after(relayed.at, env.active));
     }
 
     /// Takes note of what is said of a node; true when it is no forgotten one, or may return: it is another run, it says itself
@@ -88,24 +94,25 @@ impl Forgotten {
         let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);
         env.stats.forgotten_ignored += u64::from(!is_back);
         if report.word == Word::UnmarkedRelay {
-            memory.relayed = Some((env.active, report.max_version, report.last_gc_version));
+            let Report { max_version, last_gc_version, .. } = *report;
+            self.relayed.insert(report.id.clone(), Relayed { at: env.active, max_version, last_gc_version });
         }
         is_back
     }
 
     /// The forgotten nodes that a Python relay still tells of. It takes a node that is absent from a digest for one that is
     /// unknown, and sends all its key-values each time; so Python peers are shown what they have shown themselves.
-    pub(super) fn echoes<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = Echo<'a>> {
-        let is_recent = |at: Instant| !env.detector.is_long_after(at, env.active);
-        self.nodes.iter().filter_map(move |(id, memory)| {
-            let (_, max_version, last_gc_version) = memory.relayed.filter(|(at, ..)| is_recent(*at))?;
-            Some(Echo { id, heartbeat: memory.heartbeat, max_version, last_gc_version })
+    pub(super) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
+        self.relayed.iter().filter_map(|(id, relayed)| {
+            let Relayed { max_version, last_gc_version, .. } = *relayed;
+            Some(Echo { id, heartbeat: self.nodes.get(id)?.heartbeat, max_version, last_gc_version })
         })
     }
 
     pub(super) fn remove(&mut self, id: &NodeId) {
         if let Some(memory) = self.nodes.remove(id) {
             self.order.remove(&(memory.at, id.clone()));
+            self.relayed.remove(id);
         }
     }
 
@@ -114,6 +121,9 @@ impl Forgotten {
         let is_ordered = |(id, memory): (&NodeId, &Memory)| self.order.contains(&(memory.at, id.clone()));
         if self.order.len() != self.nodes.len() || !self.nodes.iter().all(is_ordered) {
             return Err("the forgotten nodes in order are not those that are remembered");
+        }
+        if self.relayed.keys().any(|id| !self.nodes.contains_key(id)) {
+            return Err("a node that is relayed is not a forgotten one");
         }
         Ok(())
     }

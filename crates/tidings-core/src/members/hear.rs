@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::id::NodeId;
 use crate::limits::{FARTHEST_CLAIM, HEARSAY_STEP, HEARSAY_STEP_PER_SEC};
-use crate::members::pulse::Heard;
+use crate::members::pulse::{Heard, UNPROVEN_INTERVALS};
 use crate::members::{Env, Members, Peer, Report, Word};
 use crate::snapshot::Liveness;
 
@@ -125,8 +125,11 @@ impl Peer {
 }
 
 /// Whether others say that it was silent for longer than a node that lives is. It does not say so itself.
+///
+/// Not merely for `max_interval`: what they say may be more than it was, by the time that messages may have been under way.
+/// A node that hears of another by nothing but Syns takes it to have been silent for a dozen seconds more.
 pub(super) fn is_ended(env: &Env<'_>, report: &Report<'_>) -> bool {
-    let allowed = env.detector.max_interval() + report.allowance;
+    let allowed = env.detector.max_interval() * UNPROVEN_INTERVALS + report.allowance;
     let is_silent = report.silence.is_some_and(|silence| silence > allowed);
     is_silent && !matches!(report.word, Word::Own(_))
 }

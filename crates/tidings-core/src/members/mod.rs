@@ -201,8 +201,8 @@ impl Members {
     }
 
     /// The forgotten nodes that Python peers are shown.
-    pub(crate) fn echoes<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = Echo<'a>> {
-        self.forgotten.echoes(env)
+    pub(crate) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
+        self.forgotten.echoes()
     }
 
     pub(crate) fn forgotten_len(&self) -> usize {

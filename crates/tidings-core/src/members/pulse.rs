@@ -149,4 +149,4 @@ impl Pulse {
 const SOME_INTERVALS: f64 = 4.0;
 
 /// After so many times `max_interval` a node that was never seen beating goes.
-const UNPROVEN_INTERVALS: u32 = 3;
+pub(super) const UNPROVEN_INTERVALS: u32 = 3;

@@ -224,7 +224,7 @@ impl Aiocluster {
             digest.push(&challenger_entry(challenger, at));
         }
         if page.is_for_python(members) {
-            for echo in members.echoes(&env) {
+            for echo in members.echoes() {
                 digest.push_within(&echo_entry(echo), room);
             }
         }

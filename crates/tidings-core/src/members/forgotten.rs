@@ -4,8 +4,9 @@ use alloc::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{NodeId, Run};
 use crate::limits::HEARSAY_STEP;
+use crate::members::peer::Former;
 use crate::members::precedence::Word;
-use crate::members::{Env, Report};
+use crate::members::{Env, Peer, Report};
 use crate::time::Instant;
 
 /// So many heartbeats in a row, each a proof of nothing by itself, bring a forgotten node back.
@@ -37,6 +38,8 @@ struct Relayed {
 struct Memory {
     heartbeat: u64,
     run: Option<Run>,
+    /// Another run under the same id, before this one, and its heartbeat at its end.
+    former: Option<(Run, u64)>,
     /// When it was forgotten: the oldest give way.
     at: Instant,
     /// When its heartbeat last went up, and how often in a row.
@@ -62,14 +65,34 @@ impl Forgotten {
         self.nodes.contains_key(id)
     }
 
-    /// Takes in a node that is forgotten now; the one that was forgotten first gives way where there is no room.
-    pub(super) fn remember(&mut self, env: &Env<'_>, id: NodeId, heartbeat: u64, run: Option<Run>) {
+    /// Takes in a node that is forgotten now, and the run whose place it had: old news of that one would find its name free.
+    pub(super) fn remember(&mut self, env: &Env<'_>, id: NodeId, peer: &Peer) {
+        if let Some(former) = &peer.former {
+            self.remember_former(env, former, &id);
+        }
+        let same_id = peer.former.as_ref().filter(|former| former.id == id);
+        let memory = Memory::new(env, peer.pulse.heartbeat(), peer.run());
+        self.insert(
+            env,
+            id,
+            Memory { former: same_id.and_then(|former| Some((former.run?, former.heartbeat))), ..memory },
+        );
+    }
+
+    /// Takes in a run that was replaced before `holder`, and is of another id than that.
+    pub(super) fn remember_former(&mut self, env: &Env<'_>, former: &Former, holder: &NodeId) {
+        if former.id != *holder {
+            self.insert(env, former.id.clone(), Memory::new(env, former.heartbeat, former.run));
+        }
+    }
+
+    /// The one that was forgotten first gives way where there is no room.
+    fn insert(&mut self, env: &Env<'_>, id: NodeId, memory: Memory) {
         self.remove(&id);
         while self.nodes.len() >= env.config.limits.max_forgotten_nodes {
             let Some((_, oldest)) = self.order.first().cloned() else { break };
             self.remove(&oldest);
         }
-        let memory = Memory { heartbeat, run, at: env.now, beat_at: env.active, beats: 0 };
         self.order.insert((memory.at, id.clone()));
         self.nodes.insert(id, memory);
     }
@@ -88,7 +111,7 @@ impl Forgotten {
     /// that it has beaten since, or it has beaten often enough.
     pub(super) fn lets_return(&mut self, env: &mut Env<'_>, report: &Report<'_>) -> bool {
         let Some(memory) = self.nodes.get_mut(report.id) else { return true };
-        let is_other_run = Run::differ(memory.run, report.run);
+        let is_other_run = Run::differ(memory.run, report.run) && !memory.is_of_former(report);
         // Its own word may have been under way for long, while this process was stopped.
         let says_so = matches!(report.word, Word::Own(_)) && report.heartbeat > memory.heartbeat;
         let is_back = is_other_run || says_so || memory.is_back(env, report.heartbeat);
@@ -100,6 +123,14 @@ impl Forgotten {
         is_back
     }
 
+    /// Whether it was known already before this node was forgotten.
+    pub(super) fn is_old_news(&self, report: &Report<'_>) -> bool {
+        self.nodes.get(report.id).is_some_and(|memory| {
+            let is_of_run = !Run::differ(memory.run, report.run) && report.heartbeat <= memory.heartbeat;
+            is_of_run || memory.is_of_former(report)
+        })
+    }
+
     /// The forgotten nodes that a Python relay still tells of. It takes a node that is absent from a digest for one that is
     /// unknown, and sends all its key-values each time; so Python peers are shown what they have shown themselves.
     pub(super) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
@@ -109,11 +140,12 @@ impl Forgotten {
         })
     }
 
-    pub(super) fn remove(&mut self, id: &NodeId) {
-        if let Some(memory) = self.nodes.remove(id) {
-            self.order.remove(&(memory.at, id.clone()));
-            self.relayed.remove(id);
-        }
+    /// Ends the memory of a node, and gives what it was at its end.
+    pub(super) fn remove(&mut self, id: &NodeId) -> Option<Former> {
+        let Memory { heartbeat, run, at, .. } = self.nodes.remove(id)?;
+        self.order.remove(&(at, id.clone()));
+        self.relayed.remove(id);
+        Some(Former { id: id.clone(), run, heartbeat, conflict_told: false })
     }
 
     /// What `invariants` holds against the memory.
@@ -137,6 +169,15 @@ impl Forgotten {
 }
 
 impl Memory {
+    fn new(env: &Env<'_>, heartbeat: u64, run: Option<Run>) -> Memory {
+        Memory { heartbeat, run, former: None, at: env.now, beat_at: env.active, beats: 0 }
+    }
+
+    /// Whether it is an old packet of the run before that one, and no third run.
+    fn is_of_former(&self, report: &Report<'_>) -> bool {
+        self.former.is_some_and(|(run, end)| report.run == Some(run) && report.heartbeat <= end)
+    }
+
     /// Takes note of a heartbeat; true when there were enough of them in a row.
     fn is_back(&mut self, env: &mut Env<'_>, heartbeat: u64) -> bool {
         if heartbeat <= self.heartbeat {

@@ -20,7 +20,8 @@ impl Members {
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return false };
         let is_former = |former: &&Former| former.id == *report.id && !Run::differ(former.run, report.run);
         let former = peer.former.as_ref().filter(is_former);
-        let is_old_news = former.is_some_and(|former| report.heartbeat <= former.heartbeat);
+        let is_old_news =
+            former.is_some_and(|former| report.heartbeat <= former.heartbeat) || self.forgotten.is_old_news(report);
         let (was_replaced, conflict_told) = (former.is_some(), former.is_some_and(|former| former.conflict_told));
         match &mut peer.challenger {
             Some(challenger) if challenger.is(report) => challenger.hear(env, report),
@@ -72,6 +73,9 @@ impl Members {
         let successor = Peer::succeeding(env, challenger, &old_id, old);
         let new_key = successor.unproven_key(&new_id);
         let old = core::mem::replace(old, successor);
+        if let Some(former) = old.former.as_ref().filter(|former| former.id != old_id) {
+            self.forgotten.remember_former(env, former, &new_id);
+        }
         self.unproven.remove(&old.unproven_key(&old_id));
         self.unproven.insert(new_key);
         if old_id != new_id {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::id::Run;
 use crate::members::{Env, Members, Peer, Report, Word};
 use crate::snapshot::Liveness;
 
@@ -27,7 +28,8 @@ impl Members {
         let position = if has_room { self.peers.len() } else { self.place_to_give(env, spoke)? };
         let (id, mut peer) = (report.id.clone(), Peer::new(env, report));
         peer.spoke = spoke;
-        self.forgotten.remove(&id);
+        // What was known under this id before was another run, or is known again.
+        peer.former = self.forgotten.remove(&id).filter(|former| Run::differ(former.run, peer.run()));
         self.ids.insert(id.clone());
         self.addresses.insert(id.gossip_advertise_addr().clone(), position);
         self.unproven.insert((spoke, peer.pulse.first_heard(), id.clone()));

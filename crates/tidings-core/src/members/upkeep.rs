@@ -138,7 +138,7 @@ impl Members {
         if let Some((moved, _)) = self.peers.get_index(position) {
             self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
         }
-        self.forgotten.remember(env, id.clone(), peer.pulse.heartbeat(), peer.run());
+        self.forgotten.remember(env, id.clone(), &peer);
         if peer.announced || peer.keys_told {
             env.tell(EventKind::NodeForgotten { node: id.clone() });
         }

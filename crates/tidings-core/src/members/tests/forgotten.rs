@@ -51,6 +51,44 @@ fn a_jump_said_of_a_forgotten_node_does_not_keep_it_out() {
 }
 
 #[test]
+fn old_packets_of_the_runs_before_a_forgotten_one_bring_none_back() {
+    let (first, second) = (run(7), run(8));
+    for ids in [[id("a", 1), id("a", 2)], [id("a", 1), id("a", 1)]] {
+        let (mut world, [a, b]) = (World::new(), &ids);
+        let told = |node: &NodeId, number, heartbeat| NodeDigest { run: Some(number), ..entry(node, heartbeat) };
+        world.hear_itself(&told(a, first, 20));
+        for beat in 1..=20 {
+            world.second(&[]);
+            world.hear_itself(&told(b, second, beat));
+        }
+        assert!(world.members.get(b).is_some_and(|peer| peer.run() == Some(second)), "{b} holds the name");
+        world.silence(UNTIL_DEAD);
+        world.skip(DAY);
+        world.hear_itself(&told(a, first, 20));
+        world.second(&[]);
+        assert_eq!(world.members.len(), 0, "{a} came back");
+        world.hear_itself(&told(b, second, 21));
+        assert_eq!(world.members.len(), 1);
+    }
+}
+
+#[test]
+fn an_old_packet_of_a_forgotten_run_does_not_take_the_name_of_a_silent_one() {
+    let (mut world, old, new) = (World::new(), id("a", 1), id("a", 2));
+    for beat in 1..=20 {
+        world.second(&[]);
+        world.hear_itself(&NodeDigest { run: Some(run(7)), ..entry(&old, beat) });
+    }
+    world.silence(UNTIL_DEAD);
+    world.skip(DAY);
+    world.hear_itself(&NodeDigest { run: Some(run(8)), ..entry(&new, 3) });
+    world.silence(UNTIL_DEAD);
+    world.hear_itself(&NodeDigest { run: Some(run(7)), ..entry(&old, 20) });
+    world.second(&[]);
+    assert!(world.members.get(&old).is_none() && world.members.get(&new).is_some());
+}
+
+#[test]
 fn the_forgotten_are_remembered_for_as_long_as_a_python_peer_tells_of_them() {
     let (mut world, a) = (World::new(), id("a", 1));
     let python = NodeDigest { run: None, ..entry(&a, 20) };

@@ -143,6 +143,7 @@ pub mod suspicion;
 mod testing;
 mod time;
 pub mod wire;
+mod work;
 
 pub use config::{Config, ExchangeTimeouts, FailureDetectorConfig};
 pub use error::{ConfigError, ForgetError, Rejected};
@@ -156,3 +157,4 @@ pub use snapshot::{Liveness, Member, Snapshot};
 pub use state::{KeyValueUpdate, Lifetime, NodeState, RESERVED_PREFIX, SetError, ValueStatus, VersionedValue};
 pub use stats::{PacketCounts, RejectedCounts, Stats};
 pub use time::Instant;
+pub use work::Work;

@@ -176,7 +176,10 @@ fn measure<I: Iterator<Item = usize>>(order: &mut [Measure<'_, I>], budget: usiz
 impl News<'_> {
     fn lens(&self, lengths: &impl Lengths) -> impl Iterator<Item = usize> {
         let news = self.state.news(self.from, self.up_to);
-        news.map(|(key, value)| lengths.key_value_len(key, &value.value, value.version, value.status))
+        news.map(|entry| {
+            let value = &entry.value;
+            lengths.key_value_len(&entry.key, &value.value, value.version, value.status)
+        })
     }
 
     /// As much of the news, in order of version, as fits `room`, and its length; `None` where not even one key-value does.

@@ -1,8 +1,10 @@
 //! What is known of the nodes' key-values.
 
 mod claim;
+mod entry;
 mod node_state;
 mod own;
+mod tree;
 mod value;
 
 pub(crate) use claim::Claim;

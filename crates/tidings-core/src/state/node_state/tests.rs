@@ -341,11 +341,13 @@ fn a_value_to_be_deleted_is_read_until_its_grace_period_is_over() {
     write(&mut owner, secs(60), "b", "2", ValueStatus::Set);
     let mut changes = Vec::new();
     assert!(!owner.has_expired(secs(3599), HOUR));
-    assert_eq!(owner.expire(secs(3599), HOUR, &mut changes), None);
+    owner.expire(secs(3599), HOUR, &mut changes);
+    assert_eq!(owner.collectable(secs(3599), HOUR), None);
     assert_eq!((owner.get("a"), changes.len()), (Some("1"), 0));
 
     assert!(owner.has_expired(secs(3600), HOUR));
-    assert_eq!(owner.expire(secs(3600), HOUR, &mut changes), Some(1));
+    owner.expire(secs(3600), HOUR, &mut changes);
+    assert_eq!(owner.collectable(secs(3600), HOUR), Some(1));
     assert_eq!((owner.get("a"), owner.get("b"), changes.len()), (None, Some("2"), 1));
     assert_eq!(changes[0].new.status, ValueStatus::Deleted);
     assert_eq!(owner.get_versioned("a").unwrap().version, 1, "a replica expires the same version by itself");
@@ -359,10 +361,12 @@ fn tombstones_are_collected_up_to_the_first_that_has_not_had_its_grace_period() 
     write(&mut owner, secs(0), "a", "", ValueStatus::Deleted);
     write(&mut owner, secs(900), "b", "", ValueStatus::Deleted);
     write(&mut owner, secs(0), "c", "", ValueStatus::Deleted);
-    assert_eq!(owner.expire(secs(3600), HOUR, &mut Vec::new()), Some(1), "c has to wait for b");
+    owner.expire(secs(3600), HOUR, &mut Vec::new());
+    assert_eq!(owner.collectable(secs(3600), HOUR), Some(1), "c has to wait for b");
     assert!(!owner.has_expired(secs(4499), HOUR));
     assert!(owner.has_expired(secs(4500), HOUR));
-    assert_eq!(owner.expire(secs(4500), HOUR, &mut Vec::new()), Some(3));
+    owner.expire(secs(4500), HOUR, &mut Vec::new());
+    assert_eq!(owner.collectable(secs(4500), HOUR), Some(3));
 }
 
 #[test]
@@ -435,7 +439,7 @@ fn at_the_limit_of_bytes_one_more_stays_out() {
 #[test]
 fn news_are_read_in_order_of_version_between_two_versions() {
     let replica = Replica::with(&[set("z", "1", 1), set("m", "2", 2), set("a", "3", 3)], 3);
-    let keys = |from, up_to| replica.state.news(from, up_to).map(|(key, _)| &**key).collect::<Vec<_>>();
+    let keys = |from, up_to| replica.state.news(from, up_to).map(|entry| &*entry.key).collect::<Vec<_>>();
     assert_eq!(keys(0, u64::MAX), ["z", "m", "a"]);
     assert_eq!(keys(1, 2), ["m"]);
     assert_eq!(keys(2, 2), [""; 0]);

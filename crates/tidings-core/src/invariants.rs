@@ -24,7 +24,7 @@ use crate::id::{NodeId, Run};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::snapshot::Member;
-use crate::state::{LEFT_KEY, LONGEST_FAREWELL, NodeState, ValueStatus, VersionedValue};
+use crate::state::{ENTRY_OVERHEAD, LEFT_KEY, LONGEST_FAREWELL, NodeState, ValueStatus, VersionedValue};
 use crate::time::Instant;
 use crate::work::Work;
 
@@ -78,8 +78,8 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     for (_, peer) in knowledge.members.iter() {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
-        let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());
-        bounded("bytes of a farewell", farewell_bytes, LEFT_KEY.len() + LONGEST_FAREWELL)?;
+        let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len() + ENTRY_OVERHEAD);
+        bounded("bytes of a farewell", farewell_bytes, LEFT_KEY.len() + LONGEST_FAREWELL + ENTRY_OVERHEAD)?;
         let entries = peer.state.entries() - usize::from(farewell.is_some());
         bounded("keys of one node", entries, limits.max_keys_per_node)?;
         bounded("bytes of one node", peer.state.bytes() - farewell_bytes, limits.max_state_bytes_per_node)?;

@@ -133,7 +133,9 @@ impl NodeState {
         self.last_gc_version
     }
 
-    /// Bytes of all keys and values held, tombstones' keys too.
+    /// What all entries count for, tombstones too, in bytes: each its key, its value and [`ENTRY_OVERHEAD`].
+    ///
+    /// [`ENTRY_OVERHEAD`]: crate::ENTRY_OVERHEAD
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes

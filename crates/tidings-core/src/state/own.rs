@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use super::entry::entry_bytes;
+use super::entry::{ENTRY_OVERHEAD, entry_bytes};
 use super::node_state::{KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
 use super::value::ValueStatus;
 use crate::limits::Limits;
@@ -68,7 +68,7 @@ pub enum SetError {
         /// The most allowed.
         max: usize,
     },
-    /// The node's keys and values would exceed `limits.max_state_bytes_per_node`.
+    /// The node's keys and values, and [`ENTRY_OVERHEAD`] for each, would exceed `limits.max_state_bytes_per_node`.
     StateTooLarge {
         /// The key.
         key: String,
@@ -104,7 +104,11 @@ impl fmt::Display for SetError {
                 write!(f, "included until their grace period is over); delete keys and wait, or raise the limit")
             }
             SetError::StateTooLarge { key, max } => {
-                write!(f, "with key {key:?} this node's key-values would exceed {max} bytes; ")?;
+                write!(
+                    f,
+                    "with key {key:?} this node's key-values would exceed {max} bytes, {ENTRY_OVERHEAD} for each key counted \
+                     beside its text; "
+                )?;
                 write!(f, "delete keys or raise limits.max_state_bytes_per_node")
             }
             SetError::ZeroLifetime { key } => {

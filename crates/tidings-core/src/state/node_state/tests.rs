@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
+use crate::state::ENTRY_OVERHEAD;
 use crate::testing::{deleted, fading, secs, set};
 
 mod model;
@@ -93,7 +94,8 @@ fn an_owner_counts_its_versions_up_and_a_tombstone_takes_one() {
     assert_eq!(reads(&owner), "b=2@2");
     assert_eq!(owner.get("a"), None);
     assert_eq!(owner.get_versioned("a").unwrap().version, 3);
-    assert_eq!((owner.len(), owner.entries(), owner.bytes(), owner.max_version()), (1, 2, 3, 3));
+    assert_eq!((owner.len(), owner.entries(), owner.max_version()), (1, 2, 3));
+    assert_eq!(owner.bytes(), 3 + 2 * ENTRY_OVERHEAD);
     owner.check().unwrap();
 }
 
@@ -426,14 +428,15 @@ fn at_the_limit_of_keys_one_more_stays_out_and_stops_the_prefix() {
 #[test]
 fn at_the_limit_of_bytes_one_more_stays_out() {
     let mut replica = Replica::default();
-    replica.limits.max_state_bytes_per_node = 10;
+    replica.limits.max_state_bytes_per_node = 10 + 2 * ENTRY_OVERHEAD;
     replica.apply(whole(0, 2), &[set("a", "1234", 1), set("b", "1234", 2)]);
-    assert_eq!((replica.state.bytes(), replica.versions()), (10, (0, 2)));
+    assert_eq!((replica.state.bytes(), replica.versions()), (10 + 2 * ENTRY_OVERHEAD, (0, 2)));
     assert_eq!(replica.apply(whole(2, 3), &[set("a", "12345", 3)]).over_limit, 1);
     assert_eq!(replica.apply(whole(2, 3), &[set("c", "", 3)]).over_limit, 1);
     assert_eq!(replica.versions(), (0, 2));
+    replica.limits.max_state_bytes_per_node = 10 + 3 * ENTRY_OVERHEAD;
     assert_eq!(replica.apply(whole(2, 4), &[set("a", "123", 3), set("c", "", 4)]).over_limit, 0);
-    assert_eq!((replica.state.bytes(), replica.versions()), (10, (0, 4)));
+    assert_eq!((replica.state.bytes(), replica.versions()), (10 + 3 * ENTRY_OVERHEAD, (0, 4)));
 }
 
 #[test]
@@ -458,10 +461,10 @@ fn the_farewell_of_a_node_that_is_full_is_heard() {
 fn a_farewell_hides_no_more_than_a_few_bytes() {
     for (len, is_taken) in [(LONGEST_FAREWELL, true), (LONGEST_FAREWELL + 1, false), (6 << 20, false)] {
         let mut replica = Replica::default();
-        replica.limits.max_state_bytes_per_node = 100;
+        replica.limits.max_state_bytes_per_node = 100 + ENTRY_OVERHEAD;
         replica.apply(whole(0, 2), &[set("a", "1", 1), set(LEFT_KEY, &"v".repeat(len), 2)]);
         assert_eq!(replica.state.get(LEFT_KEY).is_some(), is_taken, "{len} bytes");
-        assert!(replica.state.bytes() <= 100 + LEFT_KEY.len() + LONGEST_FAREWELL);
+        assert!(replica.state.bytes() <= 100 + LEFT_KEY.len() + LONGEST_FAREWELL + 2 * ENTRY_OVERHEAD);
         // What is left out is not told as if it were held.
         assert_eq!(replica.state.max_version(), 1 + u64::from(is_taken));
     }

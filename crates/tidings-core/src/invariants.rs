@@ -1,11 +1,12 @@
 //! What must always hold, as code: for tests, simulators and fuzz targets, which call it after every step.
 //!
-//! The ten invariants, by number, and where each is checked:
+//! The invariants, by number, and where each is checked:
 //!
 //! 1. Ownership: [`ownership`]. 2. Prefix-completeness: [`prefix_completeness`]. 3. Monotony and 4. no resurrection:
 //!    [`Monitor::observe`], which remembers what a node showed before. 5. Convergence: [`convergence`]. 6. Completeness
 //!    and accuracy: [`accuracy`]. 7. Budget: [`budget`] and [`check`]. 8. Isolation: [`isolation`]. 9. Determinism:
-//!    [`determinism`]. 10. No panic: [`rejection`].
+//!    [`determinism`]. 10. No panic: [`rejection`]. 14. Work: [`work`], and
+//!    [`rejection`] for the packet that it hands in. (11 to 13 are about many nodes; the simulator checks them.)
 //!
 //! Nothing here changes a node. All of it takes time in proportion to the state it looks at.
 
@@ -16,19 +17,22 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
+use bytes::Bytes;
+
 use crate::exchange::{Abort, Reply, Transmit, Via};
 use crate::id::{NodeId, Run};
 use crate::identity::PeerIdentity;
 use crate::node::Node;
 use crate::snapshot::Member;
-use crate::state::{LEFT_KEY, LONGEST_FAREWELL, NodeState, ValueStatus, VersionedValue};
+use crate::state::{ENTRY_OVERHEAD, LEFT_KEY, LONGEST_FAREWELL, NodeState, ValueStatus, VersionedValue};
 use crate::time::Instant;
+use crate::work::Work;
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Violation {
-    /// Which one, 1 to 10.
+    /// Which one, by its number.
     pub invariant: u8,
     /// What was seen, where.
     pub message: String,
@@ -74,8 +78,8 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     for (_, peer) in knowledge.members.iter() {
         // A farewell comes on top.
         let farewell = peer.state.get_versioned(LEFT_KEY);
-        let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len());
-        bounded("bytes of a farewell", farewell_bytes, LEFT_KEY.len() + LONGEST_FAREWELL)?;
+        let farewell_bytes = farewell.map_or(0, |farewell| LEFT_KEY.len() + farewell.value.len() + ENTRY_OVERHEAD);
+        bounded("bytes of a farewell", farewell_bytes, LEFT_KEY.len() + LONGEST_FAREWELL + ENTRY_OVERHEAD)?;
         let entries = peer.state.entries() - usize::from(farewell.is_some());
         bounded("keys of one node", entries, limits.max_keys_per_node)?;
         bounded("bytes of one node", peer.state.bytes() - farewell_bytes, limits.max_state_bytes_per_node)?;
@@ -261,8 +265,24 @@ pub fn rejection(now: Instant, node: &Node, via: Via, packet: &[u8]) -> Result<(
     if let Some(answer) = &reply.packet {
         budget(&after, answer)?;
     }
+    work(node.stats().work, &after, packet.len() + reply.packet.as_ref().map_or(0, Bytes::len))?;
     check(&after)?;
     Ok((after, reply))
+}
+
+/// Invariant 14: an input cost no more than its bytes and those of its answer allow, whatever the node knows. `before` is
+/// what the node had done before that one input, `bytes` the length of both.
+///
+/// # Errors
+/// What it cost, and what it might have.
+pub fn work(before: Work, node: &Node, bytes: usize) -> Result<(), Violation> {
+    let done = node.stats().work - before;
+    let allowed = Work::allowed(bytes);
+    ensure(14, done.total() <= allowed, || {
+        let Work { visited, bytes: touched } = done;
+        let what = format!("looked at {visited} entries and {touched} bytes");
+        format!("{}: an input of {bytes} bytes, its answer included, {what}: {} of {allowed}", node.id(), done.total())
+    })
 }
 
 /// Remembers what one node showed, and holds it against what it shows next. Starts anew when the node does.

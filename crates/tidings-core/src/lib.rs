@@ -143,6 +143,7 @@ pub mod suspicion;
 mod testing;
 mod time;
 pub mod wire;
+mod work;
 
 pub use config::{Config, ExchangeTimeouts, FailureDetectorConfig};
 pub use error::{ConfigError, ForgetError, Rejected};
@@ -153,6 +154,9 @@ pub use identity::{CertificateNames, PeerIdentity};
 pub use limits::{DecodeLimits, Limits, MAX_VERSION};
 pub use node::Node;
 pub use snapshot::{Liveness, Member, Snapshot};
-pub use state::{KeyValueUpdate, Lifetime, NodeState, RESERVED_PREFIX, SetError, ValueStatus, VersionedValue};
+pub use state::{
+    ENTRY_OVERHEAD, KeyValueUpdate, Lifetime, NodeState, RESERVED_PREFIX, SetError, ValueStatus, VersionedValue,
+};
 pub use stats::{PacketCounts, RejectedCounts, Stats};
 pub use time::Instant;
+pub use work::Work;

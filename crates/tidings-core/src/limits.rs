@@ -38,9 +38,10 @@ pub struct Limits {
     pub max_forgotten_nodes: usize,
     /// Keys of one node, tombstones included, 1 to 10,000,000. Default: 100,000.
     pub max_keys_per_node: usize,
-    /// Bytes of one node's keys and values, 1 to 16 GiB. Default: 64 MiB.
+    /// Bytes of one node's keys and values, and [`ENTRY_OVERHEAD`](crate::ENTRY_OVERHEAD) for each, 1 to 16 GiB. Default:
+    /// 64 MiB.
     pub max_state_bytes_per_node: usize,
-    /// Bytes of all other nodes' keys and values together, 1 to 64 GiB. Default: 1 GiB.
+    /// The same of all other nodes together, 1 to 64 GiB. Default: 1 GiB.
     pub max_state_bytes: usize,
     /// Exchanges that peers have open to this node at once, 1 to 65,536. Default: 512.
     pub max_accepted_exchanges: usize,

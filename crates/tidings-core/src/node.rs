@@ -116,6 +116,7 @@ impl Node {
     pub fn handle_packet(&mut self, now: Instant, via: Via, packet: &[u8], peer: &PeerIdentity) -> Reply {
         let at = self.moment(now);
         self.knowledge.stats.bytes_received += packet.len() as u64;
+        self.knowledge.stats.work.touch(packet.len());
         match self.take_packet(at, via, packet, peer) {
             Ok((packet, next)) => Reply { packet, next, rejected: None },
             Err((packet, rejected)) => {
@@ -540,6 +541,7 @@ impl Node {
         let known = |encoded: &[u8]| aiocluster::known_id(&self.knowledge.members, encoded);
         let decoded = decode_known(packet, &self.knowledge.config.limits.decode, &known);
         let (decoded, subjects) = decoded.map_err(|error| (None, Rejected::Malformed(error)))?;
+        self.knowledge.stats.work.touch(subjects.bytes());
         let Packet { cluster_id, protocol_revision, message } = decoded.packet;
         let unexpected = |got| (None, Rejected::UnexpectedMessage { got });
         let got = message.kind().name();
@@ -654,7 +656,8 @@ impl Node {
 
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
-    fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
+    fn is_wrong_peer(&mut self, dialled: &Address, got: &NodeId) -> bool {
+        self.knowledge.stats.work.visit(self.knowledge.members.at(dialled).count());
         let mut known = self.knowledge.members.at(dialled).peekable();
         let is_known = known.peek().is_some();
         is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())

@@ -1,6 +1,7 @@
 //! Counters for everything a node sent, received, rejected and cut short.
 
 use crate::wire::aiocluster::MessageKind;
+use crate::work::Work;
 
 /// What a node has done since its start. Every counter only grows; take differences for rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Stats {
     pub events: u64,
     /// Events dropped, oldest first, because the caller did not drain them.
     pub events_dropped: u64,
+    /// What all inputs have cost.
+    pub work: Work,
 }
 
 /// Packets by kind.

@@ -7,7 +7,7 @@ mod python_peer;
 use std::time::Duration;
 
 use python_peer::{PythonPeer, ours, pass, value};
-use tidings_core::{Instant, Lifetime};
+use tidings_core::{ENTRY_OVERHEAD, Instant, Lifetime};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -15,7 +15,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn at_the_limit_all_is_taken_past_it_it_waits_until_a_node_is_forgotten() {
     let mut now = Instant::from_secs(1);
     let mut node = ours("node", |config| {
-        config.limits.max_state_bytes = 1_000;
+        config.limits.max_state_bytes = 1_000 + 2 * ENTRY_OVERHEAD;
         config.failure_detector.dead_node_grace_period = Duration::from_secs(60);
     });
     let (mut first, mut second) = (PythonPeer::new("first"), PythonPeer::new("second"));
@@ -51,7 +51,7 @@ fn at_the_limit_all_is_taken_past_it_it_waits_until_a_node_is_forgotten() {
 #[test]
 fn what_a_node_deletes_is_room_for_others() {
     let mut now = Instant::from_secs(1);
-    let mut node = ours("node", |config| config.limits.max_state_bytes = 1_000);
+    let mut node = ours("node", |config| config.limits.max_state_bytes = 1_000 + ENTRY_OVERHEAD);
     let (mut first, mut second) = (PythonPeer::new("first"), PythonPeer::new("second"));
     first.set("a", &"v".repeat(999));
     second.set("b", "v");

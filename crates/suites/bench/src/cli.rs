@@ -114,7 +114,7 @@ pub(crate) struct SharedArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct CountArgs {
-    /// Sizes of the cluster.
+    /// Sizes of the cluster; for the operations beside many key-values, how many there are.
     #[arg(long, value_delimiter = ',', default_value = "100,1000")]
     nodes: Vec<usize>,
 

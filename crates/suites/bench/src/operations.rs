@@ -5,6 +5,7 @@
 //! loopback interface, the only public way to it; [`Operation::ChitchatFloor`] is what that costs by itself.
 
 mod chitchat;
+mod large;
 mod tidings;
 
 use std::net::Ipv4Addr;
@@ -38,6 +39,14 @@ pub enum Operation {
     TidingsApply,
     /// chitchat does.
     ChitchatApply,
+    /// tidings sets one of its keys, of which somebody holds a snapshot.
+    TidingsSet,
+    /// tidings takes a delta that does not follow on what it holds of the owner, of which somebody holds a snapshot.
+    TidingsIgnored,
+    /// tidings answers the Syn of a node that knows nothing, and has far more than fits its packet.
+    TidingsKnown,
+    /// tidings runs a round in which it collects one tombstone of its own.
+    TidingsCollect,
 }
 
 /// An operation, made ready.
@@ -62,12 +71,12 @@ impl Operation {
         Operation::value_variants()
     }
 
-    /// The operation in a cluster of so many nodes, this one included.
+    /// The operation in a cluster of so many nodes, this one included; the last four: beside so many key-values.
     ///
     /// # Errors
     /// There are too few nodes, or the node cannot be set up.
     pub fn subject(self, nodes: usize) -> anyhow::Result<Box<dyn Subject>> {
-        anyhow::ensure!((2..=60_000).contains(&nodes), "nodes is {nodes}, allowed: 2 to 60000");
+        anyhow::ensure!((2..=100_000).contains(&nodes), "nodes is {nodes}, allowed: 2 to 100000");
         Ok(match self {
             Operation::TidingsAnswer => Box::new(tidings::Answer::new(nodes)?),
             Operation::TidingsLiveness => Box::new(tidings::Round::new(nodes, 1)?),
@@ -80,6 +89,10 @@ impl Operation {
             Operation::ChitchatRound => Box::new(chitchat::Round::new(nodes)?),
             Operation::ChitchatJoin => Box::new(chitchat::Join::new(nodes)?),
             Operation::ChitchatApply => Box::new(chitchat::Apply::new(nodes)?),
+            Operation::TidingsSet => Box::new(large::Set::new(nodes)?),
+            Operation::TidingsIgnored => Box::new(large::Ignored::new(nodes)?),
+            Operation::TidingsKnown => Box::new(large::Known::new(nodes)?),
+            Operation::TidingsCollect => Box::new(large::Collect::new(nodes)?),
         })
     }
 
@@ -156,6 +169,8 @@ mod tests {
                 Operation::TidingsLiveness => 0..1,
                 Operation::TidingsApply | Operation::ChitchatApply => 1..100,
                 Operation::ChitchatFloor => 4..5,
+                Operation::TidingsSet | Operation::TidingsIgnored | Operation::TidingsCollect => 0..1,
+                Operation::TidingsKnown => 100..65_508,
             };
             assert!(sent.iter().all(|bytes| expected.contains(bytes)), "{operation}: {sent:?}, not in {expected:?}");
         }

@@ -46,6 +46,7 @@ impl Members {
         let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
         self.due.clear();
+        env.stats.work.visit(self.peers.len());
         self.live = 0;
         for position in 0..self.peers.len() {
             self.refresh(env, position);
@@ -130,6 +131,7 @@ impl Members {
     }
 
     pub(super) fn forget(&mut self, env: &mut Env<'_>, id: &NodeId) {
+        env.stats.work.visit(1);
         let Some((position, _, peer)) = self.peers.swap_remove_full(id) else { return };
         self.ids.remove(id);
         self.unproven.remove(&peer.unproven_key(id));

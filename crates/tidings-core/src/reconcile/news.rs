@@ -59,11 +59,11 @@ impl News<'_> {
     }
 
     pub(super) fn updates(&self) -> impl Iterator<Item = KeyValueUpdate> {
-        self.state.news(self.from, self.up_to).map(|(key, value)| KeyValueUpdate {
-            key: key.clone(),
-            value: value.value.clone(),
-            version: value.version,
-            status: value.status,
+        self.state.news(self.from, self.up_to).map(|entry| KeyValueUpdate {
+            key: entry.key.clone(),
+            value: entry.value.value.clone(),
+            version: entry.value.version,
+            status: entry.value.status,
         })
     }
 

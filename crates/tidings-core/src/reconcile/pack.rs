@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::reconcile::{Delta, News, NodeDelta};
 use crate::rng::Random;
 use crate::state::{KeyValueUpdate, ValueStatus};
+use crate::work::Work;
 
 /// How long what is told will be once it is encoded, in bytes. They compose, so that a packer stays in linear time.
 pub(crate) trait Lengths {
@@ -26,6 +27,8 @@ pub(crate) struct Packed {
     pub(crate) len: usize,
     /// Nodes whose news was cut short or left out.
     pub(crate) truncated: u64,
+    /// What it cost to find out: the news, and the key-values measured and sent.
+    pub(crate) work: Work,
 }
 
 /// The bytes that a delta may take.
@@ -64,6 +67,7 @@ pub(crate) fn pack(news: &[News<'_>], budget: Budget, lengths: &impl Lengths, ra
     }
 
     let mut packed = Packed::default();
+    packed.work.visit(order.iter().map(|measure| 1 + measure.measured).sum());
     let lead = random.index(order.len());
     // Nothing is kept free for what does not fit at all.
     let most = budget.usual.max(budget.single);
@@ -90,6 +94,7 @@ pub(crate) fn pack(news: &[News<'_>], budget: Budget, lengths: &impl Lengths, ra
         packed.truncated += u64::from(is_cut);
         left -= len;
         packed.len += len;
+        packed.work.visit(node_delta.as_ref().map_or(0, |node_delta| node_delta.key_values.len()));
         packed.delta.node_deltas.extend(node_delta);
     }
     packed
@@ -171,7 +176,10 @@ fn measure<I: Iterator<Item = usize>>(order: &mut [Measure<'_, I>], budget: usiz
 impl News<'_> {
     fn lens(&self, lengths: &impl Lengths) -> impl Iterator<Item = usize> {
         let news = self.state.news(self.from, self.up_to);
-        news.map(|(key, value)| lengths.key_value_len(key, &value.value, value.version, value.status))
+        news.map(|entry| {
+            let value = &entry.value;
+            lengths.key_value_len(&entry.key, &value.value, value.version, value.status)
+        })
     }
 
     /// As much of the news, in order of version, as fits `room`, and its length; `None` where not even one key-value does.

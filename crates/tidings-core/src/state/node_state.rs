@@ -6,6 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::claim::Claim;
+use super::entry::{ByAge, ByKey, ByVersion, Entry, entry_bytes};
+use super::tree::Tree;
 use super::value::{KeyValueUpdate, ValueStatus, VersionedValue};
 use crate::limits::Limits;
 use crate::time::Instant;
@@ -22,13 +24,18 @@ pub(crate) const LONGEST_FAREWELL: usize = 64;
 
 /// One node's key-values, tombstones included, as they are known here.
 ///
-/// A copy on write: snapshots share it until the node's next change.
+/// A copy shares all that does not change afterwards, and a change takes logarithmic time.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "record", serde(from = "saved::Saved", into = "saved::Saved"))]
 pub struct NodeState {
-    key_values: BTreeMap<Arc<str>, VersionedValue>,
-    /// Every entry of `key_values` by its version, so that news is read in version order without sorting.
-    by_version: BTreeMap<u64, Arc<str>>,
+    by_key: Tree<ByKey>,
+    /// The same entries, so that news is read in order of version.
+    by_version: Tree<ByVersion>,
+    /// Those of them that will be deleted or collected.
+    ending: Tree<ByVersion>,
+    /// Those of `ending` whose grace period was not over when that was last looked at.
+    waiting: Tree<ByAge>,
     max_version: u64,
     last_gc_version: u64,
     /// After a reset: everything up to `max_version` is as the owner had it when it was at this version or later.
@@ -36,10 +43,8 @@ pub struct NodeState {
     /// The furthest `max_version` ever was. A reset sets that back, not this: whatever the owner held up to here was told
     /// once, so that what is missing of it is gone for good, and an older copy cannot bring it back.
     known_to: u64,
-    /// Bytes of all keys and values.
+    /// What all entries count for.
     bytes: usize,
-    /// Not later than the oldest value that will be deleted or collected; lets a round pass by without a scan.
-    pending_since: Option<Instant>,
 }
 
 /// One change a user can see.
@@ -81,7 +86,7 @@ impl NodeState {
     /// The key's value with version and status, a tombstone too.
     #[must_use]
     pub fn get_versioned(&self, key: &str) -> Option<&VersionedValue> {
-        self.key_values.get(key)
+        self.by_key.get(key).map(|entry| &entry.value)
     }
 
     /// The readable keys in order, without the reserved ones.
@@ -92,16 +97,16 @@ impl NodeState {
     /// The readable keys that begin with `prefix`, in order; reserved ones only if `prefix` is reserved.
     pub fn iter_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a VersionedValue)> {
         let reserved = prefix.starts_with(RESERVED_PREFIX);
-        self.key_values
-            .range::<str, _>((core::ops::Bound::Included(prefix), core::ops::Bound::Unbounded))
-            .map(|(key, value)| (&**key, value))
+        self.by_key
+            .iter_from(prefix)
+            .map(|entry| (&*entry.key, &entry.value))
             .take_while(move |(key, _)| key.starts_with(prefix))
             .filter(move |(key, value)| value.is_readable() && (reserved || !key.starts_with(RESERVED_PREFIX)))
     }
 
     /// Every entry in key order: tombstones and reserved keys too.
     pub fn iter_all(&self) -> impl Iterator<Item = (&str, &VersionedValue)> {
-        self.key_values.iter().map(|(key, value)| (&**key, value))
+        self.by_key.iter().map(|entry| (&*entry.key, &entry.value))
     }
 
     /// How many keys [`NodeState::iter`] gives. Takes time in proportion to the number of entries.
@@ -128,7 +133,9 @@ impl NodeState {
         self.last_gc_version
     }
 
-    /// Bytes of all keys and values held, tombstones' keys too.
+    /// What all entries count for, tombstones too, in bytes: each its key, its value and [`ENTRY_OVERHEAD`].
+    ///
+    /// [`ENTRY_OVERHEAD`]: crate::ENTRY_OVERHEAD
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -137,7 +144,7 @@ impl NodeState {
     /// How many entries are held, tombstones and reserved keys too.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.key_values.len()
+        self.by_key.len()
     }
 
     /// The owner's knowledge this copy reflects: in the midst of a reset it is further than `max_version`, since
@@ -153,9 +160,8 @@ impl NodeState {
     }
 
     /// Entries with versions in `(from, up_to]`, in order of version.
-    pub(crate) fn news(&self, from: u64, up_to: u64) -> impl Iterator<Item = (&Arc<str>, &VersionedValue)> {
-        let range = (from < up_to).then(|| self.by_version.range(from + 1..=up_to));
-        range.into_iter().flatten().filter_map(|(_, key)| Some((key, self.key_values.get(key)?)))
+    pub(crate) fn news(&self, from: u64, up_to: u64) -> impl Iterator<Item = &Arc<Entry>> {
+        between(&self.by_version, from, up_to)
     }
 
     /// Writes the owner's next version of `key`.
@@ -169,7 +175,7 @@ impl NodeState {
     ) -> u64 {
         let version = self.max_version.saturating_add(1);
         self.max_version = version;
-        self.put(key, VersionedValue { value, version, status, changed_at: now }, changes);
+        self.put(Entry { key, value: VersionedValue { value, version, status, changed_at: now } }, changes);
         version
     }
 
@@ -205,12 +211,16 @@ impl NodeState {
             if update.version <= floor {
                 continue;
             }
-            if !self.has_room_for(update, limits) {
+            let held = self.by_key.get(&update.key).map(|held| &**held);
+            if !self.has_room_for(update, held, limits) {
                 applied.over_limit += 1;
                 complete_to = complete_to.map(|version| version.min(update.version - 1));
                 continue;
             }
-            applied.taken += u64::from(self.take(now, update, changes));
+            if held.is_none_or(|held| held.value.version < update.version) {
+                applied.taken += 1;
+                self.take(now, update, changes);
+            }
         }
 
         if let Some(complete_to) = complete_to {
@@ -262,10 +272,10 @@ impl NodeState {
         changes: &mut Vec<KeyChange>,
     ) {
         let is_listed = |version: u64| listed.binary_search_by_key(&version, |update| update.version).is_ok();
-        let gone = self.news(from, up_to).filter(|(_, value)| !is_listed(value.version));
-        let gone: Vec<Arc<str>> = gone.map(|(key, _)| key.clone()).collect();
-        for key in gone {
-            self.remove_with_change(now, &key, changes);
+        let gone = self.news(from, up_to).filter(|entry| !is_listed(entry.value.version));
+        let gone: Vec<Arc<Entry>> = gone.cloned().collect();
+        for entry in gone {
+            self.remove_with_change(now, &entry.key, changes);
         }
     }
 
@@ -280,49 +290,49 @@ impl NodeState {
 
     /// Removes the tombstones with versions in `(from, up_to]`, and the values that their owner has let end since.
     fn drop_collected(&mut self, now: Instant, from: u64, up_to: u64, changes: &mut Vec<KeyChange>) {
-        let doomed = self.news(from, up_to).filter(|(_, value)| value.status != ValueStatus::Set);
-        let doomed: Vec<Arc<str>> = doomed.map(|(key, _)| key.clone()).collect();
-        for key in doomed {
-            self.remove_with_change(now, &key, changes);
+        let doomed: Vec<Arc<Entry>> = between(&self.ending, from, up_to).cloned().collect();
+        for entry in doomed {
+            self.remove_with_change(now, &entry.key, changes);
         }
     }
 
     /// Whether [`NodeState::expire`] would find anything.
     pub(crate) fn has_expired(&self, now: Instant, grace: Duration) -> bool {
-        self.pending_since.is_some_and(|since| since + grace <= now)
+        self.waiting.iter().next().is_some_and(|longest| is_over(longest, now, grace))
     }
 
-    /// Deletes the values whose grace period is over, and gives the highest version at or below which every
-    /// tombstone has had its grace period, if there is a tombstone to collect.
-    pub(crate) fn expire(&mut self, now: Instant, grace: Duration, changes: &mut Vec<KeyChange>) -> Option<u64> {
-        let pending: Vec<(Arc<str>, VersionedValue)> = self
-            .news(0, u64::MAX)
-            .filter(|(_, value)| value.status != ValueStatus::Set)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        let is_over = |value: &VersionedValue| value.changed_at + grace <= now;
-        let collectable = pending.iter().map_while(|(_, value)| is_over(value).then_some(value.version)).last();
-        for (key, value) in &pending {
-            if is_over(value) && value.is_readable() {
-                let new = VersionedValue { value: Arc::from(""), status: ValueStatus::Deleted, ..value.clone() };
-                self.put(key.clone(), new, changes);
+    /// Deletes the values whose grace period is over.
+    ///
+    /// A tombstone past its grace period is not looked at again: an owner collects it in its own time, and a replica when
+    /// the owner did.
+    pub(crate) fn expire(&mut self, now: Instant, grace: Duration, changes: &mut Vec<KeyChange>) {
+        let over = self.waiting.iter().take_while(|entry| is_over(entry, now, grace));
+        let over: Vec<Arc<Entry>> = over.cloned().collect();
+        for entry in over {
+            if entry.value.is_readable() {
+                let value =
+                    VersionedValue { value: Arc::from(""), status: ValueStatus::Deleted, ..entry.value.clone() };
+                self.put(Entry { key: entry.key.clone(), value }, changes);
             }
+            self.waiting.remove(&(entry.value.changed_at, entry.value.version));
         }
-        // A tombstone past its grace period asks for no further scan: an owner collects it in its own time, and a
-        // replica when the owner did.
-        self.pending_since = pending.iter().map(|(_, value)| value).filter(|v| !is_over(v)).map(|v| v.changed_at).min();
-        collectable
+    }
+
+    /// The highest version at or below which every tombstone has had its grace period; `None`: there is no such tombstone.
+    pub(crate) fn collectable(&self, now: Instant, grace: Duration) -> Option<u64> {
+        let over = self.ending.iter().take_while(|entry| is_over(entry, now, grace));
+        over.last().map(|entry| entry.value.version)
     }
 
     /// Gives every live key at or below `up_to` a new version. Their values stay, so that users see no change.
     /// Returns how many there were.
     pub(crate) fn reversion(&mut self, up_to: u64) -> usize {
-        let live = self.news(0, up_to).filter(|(_, value)| value.is_readable());
-        let live: Vec<(Arc<str>, VersionedValue)> = live.map(|(k, v)| (k.clone(), v.clone())).collect();
+        let live: Vec<Arc<Entry>> = self.news(0, up_to).filter(|entry| entry.value.is_readable()).cloned().collect();
         let count = live.len();
-        for (key, value) in live {
+        for entry in live {
             self.max_version = self.max_version.saturating_add(1);
-            self.put(key, VersionedValue { version: self.max_version, ..value }, &mut Vec::new());
+            let value = VersionedValue { version: self.max_version, ..entry.value.clone() };
+            self.put(Entry { key: entry.key.clone(), value }, &mut Vec::new());
         }
         count
     }
@@ -331,10 +341,10 @@ impl NodeState {
     /// they hold of this node came from an earlier run, or from nowhere.
     pub(crate) fn move_past(&mut self, version: u64) {
         let floor = version.max(self.max_version).saturating_add(1);
-        let tombstones = self.key_values.iter().filter(|(_, value)| !value.is_readable());
-        let tombstones: Vec<Arc<str>> = tombstones.map(|(key, _)| key.clone()).collect();
-        for key in tombstones {
-            self.remove(&key);
+        let tombstones = self.ending.iter().filter(|entry| !entry.value.is_readable());
+        let tombstones: Vec<Arc<Entry>> = tombstones.cloned().collect();
+        for entry in tombstones {
+            self.remove(&entry.key);
         }
         self.max_version = floor;
         self.last_gc_version = floor;
@@ -344,102 +354,128 @@ impl NodeState {
     /// The owner has said itself that it never had anything above `version`: drops that, and starts again. What is left
     /// stays readable until the owner's key-values have come once more.
     pub(crate) fn distrust(&mut self, now: Instant, version: u64, changes: &mut Vec<KeyChange>) {
-        let invented: Vec<Arc<str>> = self.news(version, u64::MAX).map(|(key, _)| key.clone()).collect();
-        for key in invented {
-            self.remove_with_change(now, &key, changes);
+        let invented: Vec<Arc<Entry>> = self.news(version, u64::MAX).cloned().collect();
+        for entry in invented {
+            self.remove_with_change(now, &entry.key, changes);
         }
         (self.max_version, self.last_gc_version, self.prefix_as_of, self.known_to) = (0, 0, 0, 0);
     }
 
-    fn has_room_for(&self, update: &KeyValueUpdate, limits: &Limits) -> bool {
+    fn has_room_for(&self, update: &KeyValueUpdate, held: Option<&Entry>, limits: &Limits) -> bool {
         // A farewell is heard also from a node that is full, but not what somebody hides in it.
         if &*update.key == LEFT_KEY {
             return update.value.len() <= LONGEST_FAREWELL;
         }
-        let Some(held) = self.key_values.get(&update.key) else {
-            return self.key_values.len() < limits.max_keys_per_node
-                && self.bytes + update.key.len() + update.value.len() <= limits.max_state_bytes_per_node;
-        };
-        self.bytes - held.value.len() + update.value.len() <= limits.max_state_bytes_per_node
+        let has_place = held.is_some() || self.by_key.len() < limits.max_keys_per_node;
+        let others = self.bytes - held.map_or(0, Entry::bytes);
+        has_place && others + entry_bytes(&update.key, &update.value) <= limits.max_state_bytes_per_node
     }
 
-    /// Takes one key-value unless a newer one is held. One that the owner has already collected (a tombstone, or a
-    /// value whose grace period is over) only removes.
-    fn take(&mut self, now: Instant, update: &KeyValueUpdate, changes: &mut Vec<KeyChange>) -> bool {
-        if self.key_values.get(&update.key).is_some_and(|held| held.version >= update.version) {
-            return false;
-        }
+    /// Takes one key-value. One that the owner has already collected (a tombstone, or a value whose grace period is over)
+    /// only removes.
+    fn take(&mut self, now: Instant, update: &KeyValueUpdate, changes: &mut Vec<KeyChange>) {
         if update.status != ValueStatus::Set && update.version <= self.last_gc_version {
-            self.remove_with_change(now, &update.key, changes);
-            return true;
+            return self.remove_with_change(now, &update.key, changes);
         }
-        let new = VersionedValue {
+        let value = VersionedValue {
             value: update.value.clone(),
             version: update.version,
             status: update.status,
             changed_at: now,
         };
-        self.put(update.key.clone(), new, changes);
-        true
+        self.put(Entry { key: update.key.clone(), value }, changes);
     }
 
-    /// Stores an entry and keeps the indexes.
-    fn put(&mut self, key: Arc<str>, new: VersionedValue, changes: &mut Vec<KeyChange>) {
-        let old = self.remove(&key);
+    /// Stores an entry in all orders.
+    fn put(&mut self, new: Entry, changes: &mut Vec<KeyChange>) {
+        let new = Arc::new(new);
+        let old = self.by_key.insert(new.clone());
+        if let Some(old) = &old {
+            self.by_version.remove(&old.value.version);
+            self.gone(old);
+        }
         // Two keys of one version would be a corrupt owner; the later word stands.
-        if let Some(other) = self.by_version.get(&new.version).cloned() {
-            self.remove_with_change(new.changed_at, &other, changes);
+        if let Some(other) = self.by_version.insert(new.clone()) {
+            self.by_key.remove(&other.key);
+            self.gone(&other);
+            changes.extend(deletion(new.value.changed_at, &other));
         }
-        if new.status != ValueStatus::Set {
-            self.pending_since = Some(self.pending_since.map_or(new.changed_at, |since| since.min(new.changed_at)));
+        self.bytes += new.bytes();
+        if new.value.status != ValueStatus::Set {
+            self.ending.insert(new.clone());
+            self.waiting.insert(new.clone());
         }
-        self.bytes += key.len() + new.value.len();
-        self.by_version.insert(new.version, key.clone());
-        self.key_values.insert(key.clone(), new.clone());
-        let change = KeyChange { key, old, new };
+        let old = old.map(|old| old.value.clone());
+        let change = KeyChange { key: new.key.clone(), old, new: new.value.clone() };
         if change.is_seen() {
             changes.push(change);
         }
     }
 
-    fn remove(&mut self, key: &str) -> Option<VersionedValue> {
-        let (key, old) = self.key_values.remove_entry(key)?;
-        self.by_version.remove(&old.version);
-        self.bytes -= key.len() + old.value.len();
+    fn remove(&mut self, key: &str) -> Option<Arc<Entry>> {
+        let old = self.by_key.remove(key)?;
+        self.by_version.remove(&old.value.version);
+        self.gone(&old);
         Some(old)
     }
 
-    /// Removes an entry that its owner no longer has; a readable one is seen to be deleted.
-    fn remove_with_change(&mut self, now: Instant, key: &Arc<str>, changes: &mut Vec<KeyChange>) {
-        let Some(old) = self.remove(key) else { return };
-        if old.is_readable() {
-            let new = VersionedValue {
-                value: Arc::from(""),
-                version: old.version,
-                status: ValueStatus::Deleted,
-                changed_at: now,
-            };
-            changes.push(KeyChange { key: key.clone(), old: Some(old), new });
+    /// Follows the removal of an entry from the orders in which all stand.
+    fn gone(&mut self, old: &Entry) {
+        self.bytes -= old.bytes();
+        if old.value.status != ValueStatus::Set {
+            self.ending.remove(&old.value.version);
+            self.waiting.remove(&(old.value.changed_at, old.value.version));
         }
+    }
+
+    /// Removes an entry that its owner no longer has; a readable one is seen to be deleted.
+    fn remove_with_change(&mut self, now: Instant, key: &str, changes: &mut Vec<KeyChange>) {
+        let old = self.remove(key);
+        changes.extend(old.and_then(|old| deletion(now, &old)));
     }
 
     /// What `invariants` holds against this state.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.by_version.len() != self.key_values.len() {
-            return Err("a version stands for two keys, or a key has no version");
+        let by_key = |entry: &Arc<Entry>| self.by_key.get(&entry.key).is_some_and(|held| Arc::ptr_eq(held, entry));
+        if self.by_version.len() != self.by_key.len() || !self.by_version.iter().all(by_key) {
+            return Err("the entries by version are not those by key");
         }
-        if self.by_version.iter().any(|(version, key)| self.key_values.get(key).map(|v| v.version) != Some(*version)) {
-            return Err("the index by version disagrees with the key-values");
+        if !self.by_version.iter().is_sorted_by_key(|entry| entry.value.version) {
+            return Err("a version stands for two keys, or out of order");
         }
-        if self.bytes != self.key_values.iter().map(|(key, value)| key.len() + value.value.len()).sum::<usize>() {
+        let ending = |entry: &&Arc<Entry>| entry.value.status != ValueStatus::Set;
+        if !self.by_version.iter().filter(ending).eq(self.ending.iter()) {
+            return Err("the entries that will end are not those that say so");
+        }
+        if !self.waiting.iter().all(|entry| self.ending.get(&entry.value.version) == Some(entry)) {
+            return Err("an entry waits for its end that has none");
+        }
+        if self.bytes != self.by_key.iter().map(|entry| entry.bytes()).sum::<usize>() {
             return Err("the byte count is wrong");
         }
-        let collected = |v: &VersionedValue| v.status != ValueStatus::Set && v.version <= self.last_gc_version;
-        if self.key_values.values().any(collected) {
+        if self.ending.iter().any(|entry| entry.value.version <= self.last_gc_version) {
             return Err("a tombstone or a fading value at or below last_gc_version is still held");
         }
         Ok(())
     }
+}
+
+/// Entries with versions in `(from, up_to]`.
+fn between(tree: &Tree<ByVersion>, from: u64, up_to: u64) -> impl Iterator<Item = &Arc<Entry>> {
+    let entries = (from < up_to).then(|| tree.iter_from(&(from + 1)));
+    entries.into_iter().flatten().take_while(move |entry| entry.value.version <= up_to)
+}
+
+fn is_over(entry: &Entry, now: Instant, grace: Duration) -> bool {
+    entry.value.changed_at + grace <= now
+}
+
+/// What a user sees when an entry is removed; `None`: it was a tombstone.
+fn deletion(now: Instant, old: &Entry) -> Option<KeyChange> {
+    let old_value = old.value.is_readable().then(|| old.value.clone())?;
+    let (version, status) = (old_value.version, ValueStatus::Deleted);
+    let new = VersionedValue { value: Arc::from(""), version, status, changed_at: now };
+    Some(KeyChange { key: old.key.clone(), old: Some(old_value), new })
 }
 
 /// Makes one change a key of the changes from `start` on: what a reset drops and lists again was not deleted.
@@ -457,6 +493,9 @@ fn merge_changes(changes: &mut Vec<KeyChange>, start: usize) {
     }
     changes.extend(merged.into_iter().filter(KeyChange::is_seen));
 }
+
+#[cfg(feature = "record")]
+mod saved;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use super::entry::{ENTRY_OVERHEAD, entry_bytes};
 use super::node_state::{KeyChange, LEFT_KEY, NodeState, RESERVED_PREFIX};
 use super::value::ValueStatus;
 use crate::limits::Limits;
@@ -67,7 +68,7 @@ pub enum SetError {
         /// The most allowed.
         max: usize,
     },
-    /// The node's keys and values would exceed `limits.max_state_bytes_per_node`.
+    /// The node's keys and values, and [`ENTRY_OVERHEAD`] for each, would exceed `limits.max_state_bytes_per_node`.
     StateTooLarge {
         /// The key.
         key: String,
@@ -103,7 +104,11 @@ impl fmt::Display for SetError {
                 write!(f, "included until their grace period is over); delete keys and wait, or raise the limit")
             }
             SetError::StateTooLarge { key, max } => {
-                write!(f, "with key {key:?} this node's key-values would exceed {max} bytes; ")?;
+                write!(
+                    f,
+                    "with key {key:?} this node's key-values would exceed {max} bytes, {ENTRY_OVERHEAD} for each key counted \
+                     beside its text; "
+                )?;
                 write!(f, "delete keys or raise limits.max_state_bytes_per_node")
             }
             SetError::ZeroLifetime { key } => {
@@ -202,12 +207,11 @@ impl OwnState {
 
     /// Ends grace periods and collects the tombstones that have had theirs. True: some were collected.
     pub(crate) fn collect(&mut self, now: Instant, grace: Duration, changes: &mut Vec<KeyChange>) -> bool {
-        if !self.state.has_expired(now, grace) {
-            return false;
+        if self.state.has_expired(now, grace) {
+            Arc::make_mut(&mut self.state).expire(now, grace, changes);
         }
-        let state = Arc::make_mut(&mut self.state);
-        let Some(up_to) = state.expire(now, grace, changes) else { return false };
-        state.follow_gc(now, up_to, changes);
+        let Some(up_to) = self.state.collectable(now, grace) else { return false };
+        Arc::make_mut(&mut self.state).follow_gc(now, up_to, changes);
         true
     }
 
@@ -230,7 +234,7 @@ impl OwnState {
 
     /// Whether a live key stands at or below the collected tombstones.
     pub(crate) fn has_live_below_gc(&self) -> bool {
-        self.state.news(0, self.state.last_gc_version()).any(|(_, value)| value.is_readable())
+        self.state.news(0, self.state.last_gc_version()).any(|entry| entry.value.is_readable())
     }
 
     /// See [`NodeState::move_past`].
@@ -270,8 +274,8 @@ impl OwnState {
             return Err(SetError::TooManyKeys { key: named(), max });
         }
         let max = limits.max_state_bytes_per_node;
-        let replaced = held.map_or(0, |held| key.len() + held.value.len());
-        if self.state.bytes() - replaced + key.len() + value.len() > max {
+        let replaced = held.map_or(0, |held| entry_bytes(key, &held.value));
+        if self.state.bytes() - replaced + entry_bytes(key, value) > max {
             return Err(SetError::StateTooLarge { key: named(), max });
         }
         Ok(())

@@ -22,11 +22,11 @@ const PROTOCOL_REVISION: u32 = 1;
 
 const CLUSTER: &str = "default-cluster";
 
-fn id(index: usize) -> NodeId {
+pub(super) fn id(index: usize) -> NodeId {
     NodeId::new(name(index), GENERATION, Address::new(ip(index).to_string(), 7000))
 }
 
-fn node(index: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Node> {
+pub(super) fn node(index: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Node> {
     let mut config = Config::new(id(index));
     config.limits.decode.max_packet_bytes = LARGEST_PACKET;
     config.limits.decode.max_digest_entries = 100_000;
@@ -36,12 +36,12 @@ fn node(index: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Node
     Ok(Node::new(config, Instant::ZERO, Random::from_seed(index as u64).generator())?)
 }
 
-fn encode(message: Message) -> Vec<u8> {
+pub(super) fn encode(message: Message) -> Vec<u8> {
     let packet = Packet { cluster_id: CLUSTER.into(), protocol_revision: PROTOCOL_REVISION, message };
     aiocluster::encode(&packet).to_vec()
 }
 
-fn entry(index: usize, heartbeat: u64, max_version: u64) -> NodeDigest {
+pub(super) fn entry(index: usize, heartbeat: u64, max_version: u64) -> NodeDigest {
     NodeDigest {
         node_id: id(index),
         heartbeat,
@@ -55,15 +55,15 @@ fn entry(index: usize, heartbeat: u64, max_version: u64) -> NodeDigest {
 }
 
 /// The node 0 of a cluster, and the node 1, which tells it of all others.
-struct Observer {
-    node: Node,
+pub(super) struct Observer {
+    pub(super) node: Node,
     nodes: usize,
-    now: Instant,
+    pub(super) now: Instant,
     heartbeat: u64,
 }
 
 impl Observer {
-    fn new(nodes: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Observer> {
+    pub(super) fn new(nodes: usize, settings: impl FnOnce(&mut Config)) -> anyhow::Result<Observer> {
         let mut observer = Observer { node: node(0, settings)?, nodes, now: Instant::ZERO, heartbeat: 1 };
         // A node is live after three heartbeats.
         for _ in 0..4 {
@@ -75,7 +75,7 @@ impl Observer {
     }
 
     /// The next second, when every node's heartbeat is a new one.
-    fn pass_second(&mut self) {
+    pub(super) fn pass_second(&mut self) {
         self.heartbeat += 1;
         self.now += Duration::from_secs(1);
         while self.node.poll_event().is_some() {}
@@ -87,7 +87,7 @@ impl Observer {
         encode(Message::Syn { digest: Digest { entries, partial: false } })
     }
 
-    fn answer(&mut self, syn: &[u8]) -> anyhow::Result<Vec<u8>> {
+    pub(super) fn answer(&mut self, syn: &[u8]) -> anyhow::Result<Vec<u8>> {
         let exchange = self.accept()?;
         let answer = self.take(exchange, syn)?;
         self.node.handle_closed(self.now, exchange, Outcome::Done);
@@ -104,6 +104,15 @@ impl Observer {
             bail!("rejected: {reason}");
         }
         Ok(reply.packet.map(|packet| packet.to_vec()))
+    }
+
+    /// An exchange with the node 1 that ends with this Ack.
+    pub(super) fn take_ack(&mut self, ack: &[u8]) -> anyhow::Result<()> {
+        let exchange = self.accept()?;
+        self.take(exchange, &self.syn())?;
+        self.take(exchange, ack)?;
+        self.node.handle_closed(self.now, exchange, Outcome::Done);
+        Ok(())
     }
 
     /// Learns ten key-values of every other node.
@@ -126,11 +135,7 @@ impl Observer {
             sender_complete_version: Some(KEYS as u64),
             run: tidings_core::Run::new(7),
         };
-        let exchange = self.accept()?;
-        self.take(exchange, &self.syn())?;
-        let ack = encode(Message::Ack { delta: Delta { node_deltas: (1..self.nodes).map(of).collect() } });
-        self.take(exchange, &ack)?;
-        self.node.handle_closed(self.now, exchange, Outcome::Done);
+        self.take_ack(&encode(Message::Ack { delta: Delta { node_deltas: (1..self.nodes).map(of).collect() } }))?;
         let knows_all =
             |index| self.node.node_state(&id(index)).map(|state| NodeState::max_version(state)) == Some(KEYS as u64);
         ensure!((1..self.nodes).all(knows_all), "not all key-values were taken");

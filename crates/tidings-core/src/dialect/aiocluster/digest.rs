@@ -213,12 +213,19 @@ impl Aiocluster {
         let (members, env) = knowledge.members(at);
         let page = Page::new(members, &env, reader);
         let mut digest = EncodedDigest::new(&own_entry, members.len(), room);
-        for (id, peer) in members.iter().filter(|(id, peer)| page.has(id, peer)) {
+        for (id, peer) in members.iter() {
+            env.stats.work.visit(1);
+            if !page.has(id, peer) {
+                continue;
+            }
             digest.push(&page.entry(id, peer));
             if digest.len() > room {
+                env.stats.work.touch(digest.len());
                 return None;
             }
         }
+        env.stats.work.touch(digest.len());
+        env.stats.work.visit(members.len());
         // After the holders of their names.
         for challenger in members.challengers(&env) {
             digest.push(&challenger_entry(challenger, at));
@@ -255,6 +262,7 @@ impl Aiocluster {
                 ranks[peer.rank(&env) as usize].push(Told::Holder(id, peer));
             }
         }
+        env.stats.work.visit(2 * members.len());
         ranks[Rank::Suspect as usize].extend(members.challengers(&env).map(Told::Challenger));
         let count = ranks.iter().map(Vec::len).sum::<usize>() + 1;
         'full: for mut rank in ranks {
@@ -270,6 +278,8 @@ impl Aiocluster {
             }
         }
         knowledge.random = random;
+        knowledge.stats.work.visit(digest.count());
+        knowledge.stats.work.touch(digest.len());
         self.tell_truncation(knowledge, count.saturating_sub(digest.count()), room >= usual);
         digest
     }
@@ -292,6 +302,7 @@ impl Aiocluster {
         sender: Sender<'_>,
     ) {
         let mut live_told = 0;
+        knowledge.stats.work.visit(digest.entries.len());
         for (number, entry) in digest.entries.iter().enumerate() {
             let report = entry.report(sender);
             let (members, mut env) = knowledge.members(at);

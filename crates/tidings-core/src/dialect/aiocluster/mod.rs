@@ -168,9 +168,10 @@ impl Aiocluster {
         count
     }
 
-    fn update_released(&mut self, knowledge: &Knowledge, at: Moment) {
-        let Knowledge { own, members, config, .. } = knowledge;
+    fn update_released(&mut self, knowledge: &mut Knowledge, at: Moment) {
+        let Knowledge { own, members, config, stats, .. } = knowledge;
         self.released = unmarked::version_to_release(own.state(), members, at.active, config);
+        stats.work.visit(members.len());
     }
 
     /// What the sender of `digest` lacks, packed into a budget.
@@ -219,6 +220,8 @@ impl Aiocluster {
             }
         }
         let packed = pack(&news, budget, &Sizes, random);
+        stats.work.visit(members.len());
+        stats.work += packed.work;
         stats.deltas_truncated += packed.truncated;
         packed
     }
@@ -227,6 +230,7 @@ impl Aiocluster {
 /// Takes in a delta.
 fn apply(knowledge: &mut Knowledge, at: Moment, delta: &Delta, sender: Sender<'_>) {
     for node_delta in &delta.node_deltas {
+        knowledge.stats.work.visit(1 + node_delta.key_values.len());
         if node_delta.node_id == knowledge.config.node_id {
             knowledge.stats.own_deltas_rejected += 1;
             continue;
@@ -240,6 +244,7 @@ fn apply(knowledge: &mut Knowledge, at: Moment, delta: &Delta, sender: Sender<'_
 fn packet(knowledge: &mut Knowledge, message: Outgoing<'_>) -> Bytes {
     let bytes = encode_outgoing(&knowledge.cluster_id, PROTOCOL_REVISION, message);
     let stats = &mut knowledge.stats;
+    stats.work.touch(bytes.len());
     stats.packets_sent.count(message.kind());
     stats.bytes_sent += bytes.len() as u64;
     stats.max_packet_bytes_sent = stats.max_packet_bytes_sent.max(bytes.len() as u64);

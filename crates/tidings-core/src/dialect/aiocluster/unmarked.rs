@@ -133,8 +133,9 @@ pub(crate) fn version_to_release(own: &NodeState, members: &Members, active: Ins
     let floor = slowest_unmarked(members, active, config)?;
     let mut bytes = 0;
     let mut released = floor;
-    for (key, value) in own.news(floor, own.max_version()).take(MAX_VERSIONS_AHEAD) {
-        bytes += size::key_value_len(key, &value.value, value.version, value.status);
+    for entry in own.news(floor, own.max_version()).take(MAX_VERSIONS_AHEAD) {
+        let value = &entry.value;
+        bytes += size::key_value_len(&entry.key, &value.value, value.version, value.status);
         // The first one always goes, however large.
         if bytes > config.max_payload_size / 2 && released > floor {
             return Some(released);

@@ -75,6 +75,7 @@ impl Victim {
             bytes_sent: before.bytes_sent,
             max_packet_bytes_sent: before.max_packet_bytes_sent,
             events: before.events,
+            work: before.work,
             ..after
         };
         assert_eq!(ignored, expected);

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::*;
+use crate::state::ENTRY_OVERHEAD;
 use crate::testing::{deleted, fading, secs, set};
 
 mod model;
@@ -93,7 +94,8 @@ fn an_owner_counts_its_versions_up_and_a_tombstone_takes_one() {
     assert_eq!(reads(&owner), "b=2@2");
     assert_eq!(owner.get("a"), None);
     assert_eq!(owner.get_versioned("a").unwrap().version, 3);
-    assert_eq!((owner.len(), owner.entries(), owner.bytes(), owner.max_version()), (1, 2, 3, 3));
+    assert_eq!((owner.len(), owner.entries(), owner.max_version()), (1, 2, 3));
+    assert_eq!(owner.bytes(), 3 + 2 * ENTRY_OVERHEAD);
     owner.check().unwrap();
 }
 
@@ -341,11 +343,13 @@ fn a_value_to_be_deleted_is_read_until_its_grace_period_is_over() {
     write(&mut owner, secs(60), "b", "2", ValueStatus::Set);
     let mut changes = Vec::new();
     assert!(!owner.has_expired(secs(3599), HOUR));
-    assert_eq!(owner.expire(secs(3599), HOUR, &mut changes), None);
+    owner.expire(secs(3599), HOUR, &mut changes);
+    assert_eq!(owner.collectable(secs(3599), HOUR), None);
     assert_eq!((owner.get("a"), changes.len()), (Some("1"), 0));
 
     assert!(owner.has_expired(secs(3600), HOUR));
-    assert_eq!(owner.expire(secs(3600), HOUR, &mut changes), Some(1));
+    owner.expire(secs(3600), HOUR, &mut changes);
+    assert_eq!(owner.collectable(secs(3600), HOUR), Some(1));
     assert_eq!((owner.get("a"), owner.get("b"), changes.len()), (None, Some("2"), 1));
     assert_eq!(changes[0].new.status, ValueStatus::Deleted);
     assert_eq!(owner.get_versioned("a").unwrap().version, 1, "a replica expires the same version by itself");
@@ -359,10 +363,12 @@ fn tombstones_are_collected_up_to_the_first_that_has_not_had_its_grace_period() 
     write(&mut owner, secs(0), "a", "", ValueStatus::Deleted);
     write(&mut owner, secs(900), "b", "", ValueStatus::Deleted);
     write(&mut owner, secs(0), "c", "", ValueStatus::Deleted);
-    assert_eq!(owner.expire(secs(3600), HOUR, &mut Vec::new()), Some(1), "c has to wait for b");
+    owner.expire(secs(3600), HOUR, &mut Vec::new());
+    assert_eq!(owner.collectable(secs(3600), HOUR), Some(1), "c has to wait for b");
     assert!(!owner.has_expired(secs(4499), HOUR));
     assert!(owner.has_expired(secs(4500), HOUR));
-    assert_eq!(owner.expire(secs(4500), HOUR, &mut Vec::new()), Some(3));
+    owner.expire(secs(4500), HOUR, &mut Vec::new());
+    assert_eq!(owner.collectable(secs(4500), HOUR), Some(3));
 }
 
 #[test]
@@ -422,20 +428,21 @@ fn at_the_limit_of_keys_one_more_stays_out_and_stops_the_prefix() {
 #[test]
 fn at_the_limit_of_bytes_one_more_stays_out() {
     let mut replica = Replica::default();
-    replica.limits.max_state_bytes_per_node = 10;
+    replica.limits.max_state_bytes_per_node = 10 + 2 * ENTRY_OVERHEAD;
     replica.apply(whole(0, 2), &[set("a", "1234", 1), set("b", "1234", 2)]);
-    assert_eq!((replica.state.bytes(), replica.versions()), (10, (0, 2)));
+    assert_eq!((replica.state.bytes(), replica.versions()), (10 + 2 * ENTRY_OVERHEAD, (0, 2)));
     assert_eq!(replica.apply(whole(2, 3), &[set("a", "12345", 3)]).over_limit, 1);
     assert_eq!(replica.apply(whole(2, 3), &[set("c", "", 3)]).over_limit, 1);
     assert_eq!(replica.versions(), (0, 2));
+    replica.limits.max_state_bytes_per_node = 10 + 3 * ENTRY_OVERHEAD;
     assert_eq!(replica.apply(whole(2, 4), &[set("a", "123", 3), set("c", "", 4)]).over_limit, 0);
-    assert_eq!((replica.state.bytes(), replica.versions()), (10, (0, 4)));
+    assert_eq!((replica.state.bytes(), replica.versions()), (10 + 3 * ENTRY_OVERHEAD, (0, 4)));
 }
 
 #[test]
 fn news_are_read_in_order_of_version_between_two_versions() {
     let replica = Replica::with(&[set("z", "1", 1), set("m", "2", 2), set("a", "3", 3)], 3);
-    let keys = |from, up_to| replica.state.news(from, up_to).map(|(key, _)| &**key).collect::<Vec<_>>();
+    let keys = |from, up_to| replica.state.news(from, up_to).map(|entry| &*entry.key).collect::<Vec<_>>();
     assert_eq!(keys(0, u64::MAX), ["z", "m", "a"]);
     assert_eq!(keys(1, 2), ["m"]);
     assert_eq!(keys(2, 2), [""; 0]);
@@ -454,10 +461,10 @@ fn the_farewell_of_a_node_that_is_full_is_heard() {
 fn a_farewell_hides_no_more_than_a_few_bytes() {
     for (len, is_taken) in [(LONGEST_FAREWELL, true), (LONGEST_FAREWELL + 1, false), (6 << 20, false)] {
         let mut replica = Replica::default();
-        replica.limits.max_state_bytes_per_node = 100;
+        replica.limits.max_state_bytes_per_node = 100 + ENTRY_OVERHEAD;
         replica.apply(whole(0, 2), &[set("a", "1", 1), set(LEFT_KEY, &"v".repeat(len), 2)]);
         assert_eq!(replica.state.get(LEFT_KEY).is_some(), is_taken, "{len} bytes");
-        assert!(replica.state.bytes() <= 100 + LEFT_KEY.len() + LONGEST_FAREWELL);
+        assert!(replica.state.bytes() <= 100 + LEFT_KEY.len() + LONGEST_FAREWELL + 2 * ENTRY_OVERHEAD);
         // What is left out is not told as if it were held.
         assert_eq!(replica.state.max_version(), 1 + u64::from(is_taken));
     }

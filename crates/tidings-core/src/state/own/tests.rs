@@ -193,7 +193,7 @@ fn at_each_limit_a_key_is_taken_and_past_it_the_error_names_field_value_and_way_
     own.limits.decode.max_key_bytes = 4;
     own.limits.decode.max_value_bytes = 8;
     own.limits.max_keys_per_node = 2;
-    own.limits.max_state_bytes_per_node = 20;
+    own.limits.max_state_bytes_per_node = 20 + 2 * ENTRY_OVERHEAD;
     assert_eq!(own.check_set("4444", "88888888", Lifetime::Forever, 1_000), Ok(()));
 
     let names = |error: &str, parts: &[&str]| {
@@ -208,10 +208,10 @@ fn at_each_limit_a_key_is_taken_and_past_it_the_error_names_field_value_and_way_
     own.set(0, "b", "", Lifetime::Forever);
     names(&own.error("c", ""), &["\"c\"", "limits.max_keys_per_node", "(2,", "raise the limit"]);
     assert_eq!(own.check_set("b", "88888888", Lifetime::Forever, 10), Ok(()), "18 bytes in two keys");
-    own.limits.max_state_bytes_per_node = 18;
+    own.limits.max_state_bytes_per_node = 18 + 2 * ENTRY_OVERHEAD;
     assert_eq!(own.check_set("b", "88888888", Lifetime::Forever, 10), Ok(()));
-    own.limits.max_state_bytes_per_node = 17;
-    names(&own.error("b", "88888888"), &["\"b\"", "17 bytes", "limits.max_state_bytes_per_node"]);
+    own.limits.max_state_bytes_per_node = 17 + 2 * ENTRY_OVERHEAD;
+    names(&own.error("b", "88888888"), &["\"b\"", "465 bytes, 224 for each key", "limits.max_state_bytes_per_node"]);
 
     own.delete(1, "b");
     names(&own.error("c", ""), &["deleted keys included"]);

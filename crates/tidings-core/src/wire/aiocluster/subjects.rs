@@ -49,6 +49,11 @@ impl Subjects {
         true
     }
 
+    /// What it holds, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.of_entries[..]) + size_of_val(&self.peers[..])
+    }
+
     fn place_of(&mut self, position: usize) -> &mut Option<usize> {
         if self.peers.len() <= position {
             self.peers.resize(position + 1, None);

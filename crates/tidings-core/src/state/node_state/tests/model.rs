@@ -243,12 +243,12 @@ impl World {
         let taken: Vec<KeyValueUpdate> = self
             .state(from)
             .news(0, u64::MAX)
-            .filter(|(key, _)| key.bytes().all(|byte| mask & (1 << (byte % 8)) != 0))
-            .map(|(key, value)| KeyValueUpdate {
-                key: key.clone(),
-                value: value.value.clone(),
-                version: value.version,
-                status: value.status,
+            .filter(|entry| entry.key.bytes().all(|byte| mask & (1 << (byte % 8)) != 0))
+            .map(|entry| KeyValueUpdate {
+                key: entry.key.clone(),
+                value: entry.value.value.clone(),
+                version: entry.value.version,
+                status: entry.value.status,
             })
             .collect();
         for update in taken {
@@ -278,7 +278,7 @@ impl World {
     /// Up to its prefix a replica holds what its owner had there, as far as the owner still has it, and nothing else.
     fn check_prefix(&self, replica: &NodeState) -> Result<(), TestCaseError> {
         let up_to = replica.max_version();
-        for (key, held) in replica.news(0, u64::MAX) {
+        for Entry { key, value: held } in replica.news(0, u64::MAX).map(|entry| &**entry) {
             let written = self.history.writes.get(key).and_then(|writes| writes.get(&held.version));
             let Some(written) = written else {
                 return Err(TestCaseError::fail(format!("{key}@{} was never written", held.version)));
@@ -291,7 +291,7 @@ impl World {
                 prop_assert!(last == Some(held.version) || has_next, "an older {key} below the prefix {up_to}");
             }
         }
-        for (key, owned) in self.owner.state().news(0, up_to) {
+        for Entry { key, value: owned } in self.owner.state().news(0, up_to).map(|entry| &**entry) {
             let held = replica.get_versioned(key);
             if owned.is_readable() || owned.version > replica.last_gc_version() {
                 prop_assert_eq!(held.map(|held| held.version), Some(owned.version), "{} below {}", key, up_to);
@@ -315,7 +315,8 @@ impl World {
             let replica = &self.replicas[to - 1];
             prop_assert_eq!(replica.max_version(), self.owner.state().max_version());
             prop_assert_eq!(replica.last_gc_version(), last_gc);
-            let versions = |state: &NodeState| state.by_version.clone();
+            let version = |entry: &Arc<Entry>| (entry.value.version, entry.key.clone());
+            let versions = |state: &NodeState| state.by_version.iter().map(version).collect::<Vec<_>>();
             prop_assert_eq!(versions(replica), versions(self.owner.state()));
         }
         Ok(())

@@ -1,0 +1,149 @@
+//! What a packet costs, counted: at most a constant and so much for each byte that comes or goes, however much is known.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tidings_core::reconcile::Delta;
+use tidings_core::wire::aiocluster::{Digest, Message, NodeDigest, Packet, encode};
+use tidings_core::{
+    Address, Config, Instant, Next, Node, NodeId, Outcome, PeerIdentity, Reply, Run, Transmit, Via, Work, invariants,
+};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
+
+/// A node that is fed packets, each of which is held against what it may cost.
+struct Fed {
+    node: Node,
+    now: Instant,
+    /// Whether a packet that costs too much is a failure at once.
+    is_bounded: bool,
+}
+
+fn id(name: &str) -> NodeId {
+    NodeId::new(name, 1, Address::new(name, 7000))
+}
+
+fn config() -> Config {
+    let mut config = Config::new(id("me"));
+    config.limits.decode.max_packet_bytes = 8 << 20;
+    config
+}
+
+fn entry(id: &NodeId, heartbeat: u64) -> NodeDigest {
+    NodeDigest {
+        node_id: id.clone(),
+        heartbeat,
+        last_gc_version: 0,
+        max_version: 0,
+        complete_version: None,
+        run: Run::new(1),
+        released_version: None,
+        silence_ms: None,
+    }
+}
+
+/// A digest of this sender, that says it is all it knows.
+fn digest_of(sender: &NodeId, heartbeat: u64, others: impl Iterator<Item = NodeDigest>) -> Digest {
+    let entries = std::iter::once(entry(sender, heartbeat)).chain(others.filter(|other| other.node_id != *sender));
+    Digest { entries: entries.collect(), partial: false }
+}
+
+fn packet(message: Message) -> Vec<u8> {
+    encode(&Packet { cluster_id: "default-cluster".into(), protocol_revision: 1, message }).to_vec()
+}
+
+impl Fed {
+    fn new(config: Config) -> Fed {
+        let now = Instant::from_secs(1_000);
+        let node = Node::new(config, now, &mut ChaCha8Rng::seed_from_u64(1)).expect("a valid config");
+        Fed { node, now, is_bounded: true }
+    }
+
+    /// A node that knows so many others, all of them live.
+    fn knowing(count: usize, config: Config) -> (Fed, Vec<NodeId>) {
+        let mut fed = Fed::new(config);
+        let others: Vec<NodeId> = (0..count).map(|number| id(&format!("node{number}"))).collect();
+        fed.beat(&others);
+        assert_eq!(fed.node.live_nodes().len(), count + 1);
+        (fed, others)
+    }
+
+    /// Has these nodes beat until they are live.
+    fn beat(&mut self, nodes: &[NodeId]) {
+        for heartbeat in 1..=4 {
+            for some in nodes.chunks(2_000) {
+                let digest = digest_of(&some[0], heartbeat, some.iter().map(|node| entry(node, heartbeat)));
+                self.syn(&packet(Message::Syn { digest }));
+            }
+            self.pass(1);
+        }
+    }
+
+    /// So many seconds pass. What it dials meanwhile is refused.
+    fn pass(&mut self, secs: u64) {
+        let until = self.now + std::time::Duration::from_secs(secs);
+        while let Some(due) = self.node.poll_timeout().filter(|due| *due <= until) {
+            self.now = self.now.max(due);
+            self.node.handle_timeout(self.now);
+            for Transmit { exchange, .. } in self.transmits() {
+                self.node.handle_closed(self.now, exchange, Outcome::Refused);
+            }
+        }
+        self.now = until;
+        while self.node.poll_event().is_some() {}
+    }
+
+    fn transmits(&mut self) -> Vec<Transmit> {
+        std::iter::from_fn(|| self.node.poll_transmit()).collect()
+    }
+
+    /// Hands in a packet, and gives the answer and what it cost.
+    fn handle(&mut self, via: Via, bytes: &[u8]) -> (Reply, Work) {
+        let before = self.node.stats().work;
+        let reply = self.node.handle_packet(self.now, via, bytes, &PeerIdentity::default());
+        let len = bytes.len() + reply.packet.as_ref().map_or(0, |packet| packet.len());
+        let work = self.node.stats().work - before;
+        if self.is_bounded {
+            invariants::work(before, &self.node, len).expect("a packet costs what its bytes allow");
+        }
+        (reply, work)
+    }
+
+    /// A peer dials in with this Syn, and goes.
+    fn syn(&mut self, bytes: &[u8]) -> (Reply, Work) {
+        let exchange = self.node.accept(self.now, PEER).expect("a place");
+        let answer = self.handle(Via::Accepted(exchange), bytes);
+        self.node.handle_closed(self.now, exchange, Outcome::Failed);
+        answer
+    }
+
+    /// Whoever is dialled in the next round answers so.
+    fn syn_ack(&mut self, answer: impl Fn(&Address) -> Vec<u8>) -> (Reply, Work) {
+        let due = self.node.poll_timeout().expect("a round");
+        self.now = self.now.max(due);
+        self.node.handle_timeout(self.now);
+        let transmits = self.transmits();
+        let Transmit { exchange, to, .. } = transmits.first().expect("somebody is dialled");
+        self.node.handle_connected(self.now, *exchange);
+        let answered = self.handle(Via::Dialled(*exchange), &answer(to));
+        for Transmit { exchange, .. } in &transmits {
+            self.node.handle_closed(self.now, *exchange, Outcome::Failed);
+        }
+        answered
+    }
+}
+
+#[test]
+fn a_packet_among_few_nodes_costs_what_its_bytes_allow() {
+    let (mut fed, others) = Fed::knowing(200, config());
+    let (reply, work) = fed.syn(&packet(Message::Syn { digest: digest_of(&others[3], 9, std::iter::empty()) }));
+    assert!(reply.packet.is_some() && work.visited > 200, "{work:?}");
+    let answer = |to: &Address| {
+        let digest = digest_of(&id(to.host()), 9, others.iter().map(|node| entry(node, 9)));
+        packet(Message::SynAck { digest, delta: Delta::default() })
+    };
+    let (reply, work) = fed.syn_ack(answer);
+    assert_eq!((reply.next, reply.rejected), (Next::Close, None));
+    assert!(work.visited > 200, "{work:?}");
+}

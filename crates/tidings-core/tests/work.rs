@@ -16,6 +16,7 @@ const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 9));
 struct Fed {
     node: Node,
     now: Instant,
+    heartbeat: u64,
     /// Whether a packet that costs too much is a failure at once.
     is_bounded: bool,
 }
@@ -57,21 +58,27 @@ impl Fed {
     fn new(config: Config) -> Fed {
         let now = Instant::from_secs(1_000);
         let node = Node::new(config, now, &mut ChaCha8Rng::seed_from_u64(1)).expect("a valid config");
-        Fed { node, now, is_bounded: true }
+        Fed { node, now, heartbeat: 0, is_bounded: true }
     }
 
     /// A node that knows so many others, all of them live.
     fn knowing(count: usize, config: Config) -> (Fed, Vec<NodeId>) {
         let mut fed = Fed::new(config);
+        fed.is_bounded = false;
         let others: Vec<NodeId> = (0..count).map(|number| id(&format!("node{number}"))).collect();
+        // Few places are for those that were never live.
+        others.chunks(4_000).for_each(|some| fed.beat(some));
         fed.beat(&others);
         assert_eq!(fed.node.live_nodes().len(), count + 1);
+        fed.is_bounded = true;
         (fed, others)
     }
 
     /// Has these nodes beat until they are live.
     fn beat(&mut self, nodes: &[NodeId]) {
-        for heartbeat in 1..=4 {
+        for _ in 0..4 {
+            self.heartbeat += 1;
+            let heartbeat = self.heartbeat;
             for some in nodes.chunks(2_000) {
                 let digest = digest_of(&some[0], heartbeat, some.iter().map(|node| entry(node, heartbeat)));
                 self.syn(&packet(Message::Syn { digest }));
@@ -146,4 +153,71 @@ fn a_packet_among_few_nodes_costs_what_its_bytes_allow() {
     let (reply, work) = fed.syn_ack(answer);
     assert_eq!((reply.next, reply.rejected), (Next::Close, None));
     assert!(work.visited > 200, "{work:?}");
+}
+
+/// What a packet of one entry costs, and how long it and its answer are.
+struct Cost {
+    what: &'static str,
+    bytes: usize,
+    work: Work,
+}
+
+fn short_syn(fed: &mut Fed, what: &'static str, revision: u32, partial: bool, from: &NodeId) -> Cost {
+    let digest = Digest { partial, ..digest_of(from, 99, std::iter::empty()) };
+    let packet = encode(&Packet {
+        cluster_id: "default-cluster".into(),
+        protocol_revision: revision,
+        message: Message::Syn { digest },
+    });
+    let (reply, work) = fed.syn(&packet);
+    Cost { what, bytes: packet.len() + reply.packet.map_or(0, |packet| packet.len()), work }
+}
+
+fn short_syn_ack(fed: &mut Fed, what: &'static str, revision: u32, partial: bool) -> Cost {
+    let len = std::cell::Cell::new(0);
+    let (reply, work) = fed.syn_ack(|to| {
+        let digest = Digest { partial, ..digest_of(&id(to.host()), 99, std::iter::empty()) };
+        let message = Message::SynAck { digest, delta: Delta::default() };
+        let packet = encode(&Packet { cluster_id: "default-cluster".into(), protocol_revision: revision, message });
+        len.set(packet.len());
+        packet.to_vec()
+    });
+    Cost { what, bytes: len.get() + reply.packet.map_or(0, |packet| packet.len()), work }
+}
+
+fn assert_bounded(costs: &[Cost]) {
+    let mut over = Vec::new();
+    for Cost { what, bytes, work } in costs {
+        let (total, allowed) = (work.total(), Work::allowed(*bytes));
+        if total > allowed {
+            over.push(format!("{what}: {bytes} bytes: {work:?}, {total} of {allowed}"));
+        }
+    }
+    assert!(over.is_empty(), "packets that cost too much: {over:#?}");
+}
+
+#[test]
+fn short_packets_cost_little_where_20_000_members_are_known() {
+    let mut costs = Vec::new();
+    for max_payload_size in [65_507, 512] {
+        let mut config = config();
+        config.max_payload_size = max_payload_size;
+        config.failure_detector.dead_node_grace_period = std::time::Duration::from_secs(120);
+        let (mut fed, others) = Fed::knowing(20_000, config);
+        fed.is_bounded = false;
+        for revision in [1, 0] {
+            for partial in [false, true] {
+                for from in [&others[0], &others[19_999]] {
+                    costs.push(short_syn(&mut fed, "Syn", revision, partial, from));
+                }
+                costs.push(short_syn_ack(&mut fed, "SynAck", revision, partial));
+            }
+        }
+        // Nearly all have been dead for so long that nobody is told of them.
+        fed.pass(70);
+        fed.beat(&others[..100]);
+        costs.push(short_syn(&mut fed, "Syn among the dead", 1, false, &others[0]));
+        costs.push(short_syn(&mut fed, "partial Syn among the dead", 1, true, &others[0]));
+    }
+    assert_bounded(&costs);
 }

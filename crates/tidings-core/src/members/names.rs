@@ -63,6 +63,7 @@ impl Members {
             return true;
         }
         peer.challenger = Some(challenger);
+        self.note(env, position);
         false
     }
 
@@ -155,15 +156,6 @@ impl Members {
                 challenger.vote(member, *shown == challenger.id);
             }
         }
-    }
-
-    /// The runs that do not count, but may soon: others are told of them beside the holders of their names. An id stands in
-    /// a digest once, so of two processes under one id only the one that counts is told of.
-    pub(crate) fn challengers<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = &'a Challenger> {
-        let of_peers = self.peers.iter().filter_map(|(id, peer)| Some((id, peer.challenger.as_deref()?)));
-        let own = self.namesake.as_deref().map(|namesake| (&self.self_id, namesake));
-        let others = of_peers.chain(own).filter(|(holder, challenger)| challenger.id != **holder);
-        others.map(|(_, challenger)| challenger).filter(|challenger| challenger.is_told_of(env))
     }
 
     /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, and

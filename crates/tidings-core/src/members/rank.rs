@@ -18,6 +18,9 @@ pub(crate) enum Rank {
 
 impl Rank {
     pub(crate) const COUNT: usize = 4;
+
+    /// In order.
+    pub(crate) const ALL: [Rank; Rank::COUNT] = [Rank::News, Rank::Live, Rank::Suspect, Rank::Rest];
 }
 
 /// A heartbeat is news for so many rounds.

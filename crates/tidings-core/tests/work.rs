@@ -127,10 +127,13 @@ impl Fed {
 
     /// Whoever is dialled in the next round answers so.
     fn syn_ack(&mut self, answer: impl Fn(&Address) -> Vec<u8>) -> (Reply, Work) {
-        let due = self.node.poll_timeout().expect("a round");
-        self.now = self.now.max(due);
-        self.node.handle_timeout(self.now);
-        let transmits = self.transmits();
+        let mut transmits = Vec::new();
+        while transmits.is_empty() {
+            let due = self.node.poll_timeout().expect("a round");
+            self.now = self.now.max(due);
+            self.node.handle_timeout(self.now);
+            transmits = self.transmits();
+        }
         let Transmit { exchange, to, .. } = transmits.first().expect("somebody is dialled");
         self.node.handle_connected(self.now, *exchange);
         let answered = self.handle(Via::Dialled(*exchange), &answer(to));
@@ -220,4 +223,58 @@ fn short_packets_cost_little_where_20_000_members_are_known() {
         costs.push(short_syn(&mut fed, "partial Syn among the dead", 1, true, &others[0]));
     }
     assert_bounded(&costs);
+}
+
+/// A full packet for each thing that once cost far more than its bytes.
+fn full_digests(known: &[NodeId]) -> Vec<(&'static str, Vec<NodeDigest>)> {
+    let generation = |of: &NodeId, generation| NodeId::new(of.name(), generation, of.gossip_advertise_addr().clone());
+    let strangers = |len: usize, count: usize| {
+        let long = "n".repeat(len);
+        (0..count).map(|number| entry(&id(&format!("{long}{number}")), 1)).collect()
+    };
+    let at_one_address = |number| NodeId::new(format!("stranger{number}"), 1, Address::new("everyone", 7000));
+    vec![
+        ("strangers", strangers(1, 3_000)),
+        ("strangers with long names", strangers(1_000, 60)),
+        ("strangers at one address", (0..3_000).map(|number| entry(&at_one_address(number), 1)).collect()),
+        ("generations of a known name", (2..5_500).map(|number| entry(&generation(&known[7], number), 1)).collect()),
+        ("generations of a new name", (2..5_500).map(|number| entry(&generation(&id("new"), number), 1)).collect()),
+        ("a challenger of each", known[..3_000].iter().map(|known| entry(&generation(known, 2), 1)).collect()),
+        ("heartbeats", known[..3_000].iter().map(|known| entry(known, 500)).collect()),
+        ("jumps", known[..3_000].iter().map(|known| entry(known, 1 << 60)).collect()),
+        (
+            "versions",
+            known[3_000..6_000].iter().map(|known| NodeDigest { max_version: 9, ..entry(known, 1) }).collect(),
+        ),
+        ("this very node", vec![NodeDigest { max_version: 10, run: None, ..entry(&id("me"), 1 << 20) }]),
+        ("one entry again and again", vec![entry(&known[9], 501); 1_000]),
+    ]
+}
+
+#[test]
+fn full_packets_cost_what_their_bytes_allow_where_20_000_members_are_known() {
+    let (mut fed, others) = Fed::knowing(19_000, config());
+    for key in 0..50 {
+        fed.node.set(fed.now, &format!("key{key}"), "value", tidings_core::Lifetime::Forever).expect("a key");
+    }
+    let packet = |from: NodeId, revision, heartbeat, entries: &[NodeDigest], is_answer| {
+        let digest = digest_of(&from, heartbeat, entries.iter().cloned());
+        let message = match is_answer {
+            true => Message::SynAck { digest, delta: Delta::default() },
+            false => Message::Syn { digest },
+        };
+        encode(&Packet { cluster_id: "default-cluster".into(), protocol_revision: revision, message }).to_vec()
+    };
+    // Each is held against its bounds; the second time they meet what the first ones left behind.
+    for heartbeat in [900, 901] {
+        for (what, entries) in full_digests(&others) {
+            for revision in [0, 1] {
+                let (reply, work) = fed.syn(&packet(id("teller"), revision, heartbeat, &entries, false));
+                assert_eq!(reply.rejected, None, "{what}");
+                assert!(work.visited > entries.len() as u64, "{what}: {work:?}");
+                fed.syn_ack(|to| packet(id(to.host()), revision, heartbeat, &entries, true));
+            }
+        }
+    }
+    assert!(fed.node.stats().republished <= 1 + fed.node.stats().rounds / 4, "{:?}", fed.node.stats());
 }

@@ -22,7 +22,12 @@ pub(super) struct Told {
 }
 
 impl Told {
+    #[inline]
     fn set_rank(&mut self, position: usize, rank: Option<Rank>) {
+        // Nearly always it has the rank that it had.
+        if rank.is_some_and(|rank| self.ranks[rank as usize].contains(position)) {
+            return;
+        }
         for (number, positions) in self.ranks.iter_mut().enumerate() {
             positions.set(position, rank.is_some_and(|rank| rank as usize == number));
         }
@@ -57,9 +62,7 @@ impl Members {
     /// A live peer has just beaten.
     #[inline]
     pub(super) fn note_beat(&mut self, position: usize) {
-        if !self.told.ranks[Rank::News as usize].contains(position) {
-            self.told.set_rank(position, Some(Rank::News));
-        }
+        self.told.set_rank(position, Some(Rank::News));
     }
 
     /// How many are told of.

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 use crate::id::NodeId;
+use crate::limits::Limits;
 use crate::state::VersionedValue;
 use crate::stats::Stats;
 
@@ -153,42 +154,100 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// Events that wait to be drained, bounded: past the limit the oldest give way.
+impl EventKind {
+    /// How much memory it may be all that holds on to, in bytes: key-values are shared with a state until they change there.
+    fn bytes(&self) -> usize {
+        let of_value = |value: &VersionedValue| value.value.len();
+        match self {
+            EventKind::NodeJoined { node }
+            | EventKind::NodeLeft { node }
+            | EventKind::NodeDied { node }
+            | EventKind::NodeForgotten { node } => node.bytes(),
+            EventKind::NodeRestarted { old, new } => old.bytes() + new.bytes(),
+            EventKind::NameRefused { node, other } | EventKind::NodeConflict { node, other } => {
+                node.bytes() + other.bytes()
+            }
+            EventKind::OtherCluster { cluster_id, from } => cluster_id.len() + from.as_ref().map_or(0, NodeId::bytes),
+            EventKind::KeyChanged { node, key, old, new } => {
+                node.bytes() + key.len() + old.as_ref().map_or(0, of_value) + of_value(new)
+            }
+            EventKind::VersionRefused { .. } | EventKind::DigestTruncated { .. } | EventKind::LeaveFinished { .. } => 0,
+        }
+    }
+}
+
+/// What an event takes beside what it holds on to. The same on every machine, so that a recording plays everywhere.
+const EVENT_BYTES: usize = 128;
+
+impl Event {
+    fn bytes(&self) -> usize {
+        EVENT_BYTES + self.kind.bytes()
+    }
+}
+
+/// Events that wait to be drained, bounded: past a limit the oldest give way. The last one is always kept.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct EventQueue {
     queue: VecDeque<Event>,
     last_sequence: u64,
     limit: usize,
+    bytes: usize,
+    max_bytes: usize,
 }
 
 impl EventQueue {
-    pub(crate) fn new(limit: usize) -> EventQueue {
-        EventQueue { queue: VecDeque::new(), last_sequence: 0, limit }
+    pub(crate) fn new(limits: &Limits) -> EventQueue {
+        let Limits { max_queued_events, max_queued_event_bytes, .. } = *limits;
+        EventQueue {
+            queue: VecDeque::new(),
+            last_sequence: 0,
+            limit: max_queued_events,
+            bytes: 0,
+            max_bytes: max_queued_event_bytes,
+        }
     }
 
     pub(crate) fn push(&mut self, kind: EventKind, stats: &mut Stats) {
-        if self.queue.len() >= self.limit {
-            self.queue.pop_front();
-            stats.events_dropped += 1;
-        }
         self.last_sequence += 1;
         stats.events += 1;
-        self.queue.push_back(Event { sequence: self.last_sequence, kind });
+        let event = Event { sequence: self.last_sequence, kind };
+        let bytes = event.bytes();
+        while self.queue.len() >= self.limit || self.bytes.saturating_add(bytes) > self.max_bytes {
+            if self.pop().is_none() {
+                break;
+            }
+            stats.events_dropped += 1;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.queue.push_back(event);
     }
 
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        self.queue.pop_front()
+        let event = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(event.bytes());
+        Some(event)
+    }
+
+    /// What `invariants` holds against the queue.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.bytes != self.queue.iter().map(Event::bytes).sum::<usize>() {
+            return Err("the bytes are not those of the events");
+        }
+        if self.queue.len() > self.limit || (self.queue.len() > 1 && self.bytes > self.max_bytes) {
+            return Err("more wait than may");
+        }
+        Ok(())
     }
 
     pub(crate) fn last_sequence(&self) -> u64 {
         self.last_sequence
     }
 
-    /// The most that wait to be drained.
+    /// Whether these are its limits.
     #[cfg(feature = "record")]
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
+    pub(crate) fn is_within(&self, limits: &Limits) -> bool {
+        (self.limit, self.max_bytes) == (limits.max_queued_events, limits.max_queued_event_bytes)
     }
 
     /// What waits to be drained of the events after this one, in order.
@@ -205,12 +264,29 @@ mod tests {
     #[test]
     fn past_the_limit_the_oldest_give_way_and_the_gap_shows() {
         let mut stats = Stats::default();
-        let mut events = EventQueue::new(2);
+        let mut events = EventQueue::new(&Limits { max_queued_events: 2, ..Limits::default() });
         for told in 0..3 {
             events.push(EventKind::LeaveFinished { told }, &mut stats);
         }
         let drained: alloc::vec::Vec<u64> = core::iter::from_fn(|| events.pop()).map(|event| event.sequence).collect();
         assert_eq!(drained, [2, 3]);
         assert_eq!((stats.events, stats.events_dropped, events.last_sequence()), (3, 1, 3));
+    }
+
+    #[test]
+    fn large_events_give_way_before_there_are_many() {
+        let mut stats = Stats::default();
+        let mut events = EventQueue::new(&Limits { max_queued_event_bytes: 1 << 20, ..Limits::default() });
+        let large = |len| EventKind::OtherCluster { cluster_id: "c".repeat(len).into(), from: None };
+        for _ in 0..2_000 {
+            events.push(large(60_000), &mut stats);
+            events.check().unwrap();
+        }
+        assert_eq!((events.queue.len(), stats.events_dropped), (17, 1_983));
+        // One that is larger than all may be is not lost.
+        events.push(large(2 << 20), &mut stats);
+        events.check().unwrap();
+        assert_eq!((events.queue.len(), events.pop().map(|event| event.sequence)), (1, Some(2_001)));
+        assert_eq!(events.bytes, 0);
     }
 }

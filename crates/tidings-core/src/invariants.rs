@@ -61,6 +61,7 @@ pub fn check(node: &Node) -> Result<(), Violation> {
         ("exchanges", node.exchanges().check()),
         ("own state", knowledge.own.check()),
         ("members", knowledge.members.check()),
+        ("events", knowledge.events.check()),
     ];
     for (table, result) in tables {
         result.map_err(|what| Violation { invariant: 7, message: format!("{}: {table}: {what}", node.id()) })?;

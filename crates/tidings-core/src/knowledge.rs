@@ -48,7 +48,7 @@ impl Knowledge {
             run,
             own: OwnState::default(),
             members: Members::new(config.node_id.clone(), hash_seed),
-            events: EventQueue::new(config.limits.max_queued_events),
+            events: EventQueue::new(&config.limits),
             stats: Stats::default(),
             random,
             health: LocalHealth::default(),

@@ -49,6 +49,8 @@ pub struct Limits {
     pub max_accepted_exchanges_per_ip: usize,
     /// Events that wait to be drained, 1 to 10,000,000; past it the oldest are dropped. Default: 100,000.
     pub max_queued_events: usize,
+    /// Bytes that these may hold on to, 1 to 16 GiB; past it the oldest are dropped as well. Default: 16 MiB.
+    pub max_queued_event_bytes: usize,
 }
 
 impl Default for Limits {
@@ -63,6 +65,7 @@ impl Default for Limits {
             max_accepted_exchanges: 512,
             max_accepted_exchanges_per_ip: 256,
             max_queued_events: 100_000,
+            max_queued_event_bytes: 16 << 20,
         }
     }
 }
@@ -84,7 +87,8 @@ impl Limits {
         within("limits.max_state_bytes", self.max_state_bytes as u64, 1..=64 << 30)?;
         within("limits.max_accepted_exchanges", self.max_accepted_exchanges, 1..=65_536)?;
         within("limits.max_accepted_exchanges_per_ip", self.max_accepted_exchanges_per_ip, 1..=65_536)?;
-        within("limits.max_queued_events", self.max_queued_events, 1..=10_000_000)
+        within("limits.max_queued_events", self.max_queued_events, 1..=10_000_000)?;
+        within("limits.max_queued_event_bytes", self.max_queued_event_bytes as u64, 1..=16 << 30)
     }
 
     /// A digest is read whole when its sender knows as many nodes as this one may: of those past the limit nothing would

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::dialect::Dialect;
-use crate::dialect::aiocluster::{self, Sender, round};
+use crate::dialect::aiocluster::{self, MOST_AT_ONE_ADDRESS, Sender, round};
 use crate::error::{ConfigError, ForgetError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Abort, Closed, ExchangeId, Exchanges, Next, Outcome, Patience, Reply, Stage, Transmit, Via};
@@ -524,7 +524,8 @@ impl Node {
 
     /// The node at this address: the live one, where there are several.
     fn peer_at(&self, address: &Address) -> Option<(&NodeId, &Peer)> {
-        self.knowledge.members.at(address).min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
+        let some = self.knowledge.members.at(address).take(MOST_AT_ONE_ADDRESS);
+        some.min_by_key(|(_, peer)| peer.liveness() != Liveness::Live)
     }
 
     /// Takes one packet in; gives the answer and what the exchange needs next, or why it was rejected and what may be
@@ -656,11 +657,11 @@ impl Node {
 
     /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
     /// name, and a node may have been restarted at its address.
-    fn is_wrong_peer(&mut self, dialled: &Address, got: &NodeId) -> bool {
-        self.knowledge.stats.work.visit(self.knowledge.members.at(dialled).count());
-        let mut known = self.knowledge.members.at(dialled).peekable();
-        let is_known = known.peek().is_some();
-        is_known && got.gossip_advertise_addr() != dialled && !known.any(|(id, _)| id.name() == got.name())
+    fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
+        let members = &self.knowledge.members;
+        let is_known = members.at(dialled).next().is_some();
+        let is_named = || members.holder(got.name()).is_some_and(|holder| holder.gossip_advertise_addr() == dialled);
+        is_known && got.gossip_advertise_addr() != dialled && !is_named()
     }
 
     fn learn_self_reach(&mut self, at: Moment, stage: &Stage) {

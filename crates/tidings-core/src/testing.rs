@@ -106,7 +106,7 @@ pub(crate) fn subjects(members: &Members, digest: &Digest) -> Subjects {
 /// Members of which the first ones are live and the others were heard of once, as of [`NOW`].
 pub(crate) fn members(config: &Config, live: &[NodeId], dead: &[NodeId]) -> Members {
     let mut members = Members::new(config.node_id.clone(), 1);
-    let (mut events, mut stats) = (EventQueue::new(1_000), Stats::default());
+    let (mut events, mut stats) = (EventQueue::new(&config.limits), Stats::default());
     for (ago, heartbeat) in [(2, 1), (1, 2), (0, 3)] {
         let now = NOW - Duration::from_secs(ago);
         let mut env = Env {

@@ -23,7 +23,7 @@ impl Work {
     pub const MOST_PER_INPUT: u64 = 256 << 10;
 
     /// The most that an input costs for each of its bytes and of those of its answer.
-    pub const MOST_PER_BYTE: u64 = 32;
+    pub const MOST_PER_BYTE: u64 = 16;
 
     /// Visits and bytes as one number.
     #[must_use]
@@ -79,6 +79,6 @@ mod tests {
         assert_eq!((done.visited, done.bytes, done.total()), (2, 10, 138));
         work += done;
         assert_eq!((work.visited, work.bytes), (7, 20));
-        assert_eq!(Work::allowed(1_000), Work::MOST_PER_INPUT + 32_000);
+        assert_eq!(Work::allowed(1_000), Work::MOST_PER_INPUT + 16_000);
     }
 }

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use tidings_core::wire::aiocluster::NodeDigest;
-use tidings_core::{Address, Event, Instant, Node, NodeId, Outcome, Transmit};
+use tidings_core::{Address, Event, Instant, Node, NodeId, Outcome, Transmit, invariants};
 
 use crate::connection::{Connections, Dial, Side};
 use crate::host::{Host, Process, Program};
@@ -70,6 +70,8 @@ pub struct World {
     trace: Trace,
     traffic: Traffic,
     news: Vec<(usize, Event)>,
+    /// The first packet that cost more than it may.
+    too_dear: Option<invariants::Violation>,
 }
 
 /// The address of the node with this index.
@@ -99,6 +101,7 @@ impl World {
             trace: Trace::new(),
             traffic: Traffic::default(),
             news: Vec::new(),
+            too_dear: None,
         }
     }
 
@@ -197,6 +200,11 @@ impl World {
     #[must_use]
     pub fn trace_hash(&self) -> u64 {
         self.trace.hash()
+    }
+
+    /// The first packet that cost a node more than it may, if there was one.
+    pub(crate) fn too_dear(&self) -> Option<&invariants::Violation> {
+        self.too_dear.as_ref()
     }
 
     /// Connections that are open, at one end at least.

@@ -9,8 +9,11 @@ use tidings_core::wire::aiocluster::{Decoded, Message, Packet, decode, encode};
 use tidings_core::wire::frame::{self, FrameDecoder, FrameError};
 use tidings_core::{DecodeLimits, MAX_VERSION};
 
+pub mod crowd;
 pub mod recordings;
 pub mod seeds;
+
+pub use crowd::dearest_packet;
 
 /// Whatever decodes is within its limits, and is written as bytes that decode to the same, with the length foretold.
 ///

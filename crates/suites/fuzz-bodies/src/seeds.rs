@@ -10,7 +10,7 @@ use tidings_core::wire::aiocluster::{Digest, Message, NodeDigest, Packet, encode
 use tidings_core::wire::frame;
 use tidings_core::{Address, KeyValueUpdate, MAX_VERSION, NodeId, ValueStatus};
 
-use crate::recordings;
+use crate::{crowd, recordings};
 
 /// The folder of a target's inputs.
 #[must_use]
@@ -24,7 +24,8 @@ pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let packets = packets().into_iter().map(|(name, input)| ("packet_decode", name, input));
     let frames = frames().into_iter().map(|(name, input)| ("frame_decode", name, input));
     let recordings = recordings::seeds().into_iter().map(|(name, input)| ("recording", name, input));
-    packets.chain(frames).chain(recordings).collect()
+    let dear = crowd::seeds().into_iter().map(|(name, input)| ("dearest_packet", name, input));
+    packets.chain(frames).chain(recordings).chain(dear).collect()
 }
 
 fn packets() -> Vec<(&'static str, Vec<u8>)> {

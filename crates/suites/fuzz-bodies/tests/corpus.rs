@@ -5,7 +5,7 @@ use std::panic;
 use std::path::Path;
 
 use tidings_core::record::{FORMAT, ReadError, Recording};
-use tidings_fuzz_bodies::{frame_decode, packet_decode, recording, recordings, seeds};
+use tidings_fuzz_bodies::{dearest_packet, frame_decode, packet_decode, recording, recordings, seeds};
 
 #[test]
 fn packet_decode_holds_for_its_corpus_and_for_the_recorded_packets() {
@@ -17,6 +17,18 @@ fn packet_decode_holds_for_its_corpus_and_for_the_recorded_packets() {
 #[test]
 fn frame_decode_holds_for_its_corpus() {
     replay(&seeds::corpus("frame_decode"), frame_decode);
+}
+
+#[test]
+fn dearest_packet_holds_for_its_corpus() {
+    replay(&seeds::corpus("dearest_packet"), |data| {
+        dearest_packet(data);
+    });
+    let work = |name| dearest_packet(&fs::read(seeds::corpus("dearest_packet").join(name)).expect("the seed is there"));
+    // They get behind the decoder.
+    assert!(work("short_syn").is_some_and(|work| work.visited > 500), "{:?}", work("short_syn"));
+    assert!(work("generations").is_some_and(|work| work.visited > 1_200), "{:?}", work("generations"));
+    assert!(work("short_synack").is_some_and(|work| work.visited > 0), "{:?}", work("short_synack"));
 }
 
 #[test]

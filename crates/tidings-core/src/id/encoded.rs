@@ -25,22 +25,41 @@ const LENGTH_DELIMITED: u64 = 2;
 
 /// The id of these parts as a field, and where in it the id itself begins.
 pub(super) fn encode(name: &str, generation_id: u64, address: &Address, tls_name: &str) -> (Box<[u8]>, usize) {
-    let mut place = Vec::new();
-    put_string(&mut place, HOST, address.host());
-    put_uint(&mut place, PORT, address.port().into());
+    let port = u64::from(address.port());
+    let place_len = string_len(address.host()) + uint_len(port);
+    let id_len = string_len(name) + uint_len(generation_id) + nested_len(place_len) + string_len(tls_name);
 
-    let mut id = Vec::new();
-    put_string(&mut id, NAME, name);
-    put_uint(&mut id, GENERATION_ID, generation_id);
-    put_nested(&mut id, GOSSIP_ADVERTISE_ADDR, place.len());
-    id.extend_from_slice(&place);
-    put_string(&mut id, TLS_NAME, tls_name);
-
-    let mut field = Vec::new();
-    put_nested(&mut field, FIELD, id.len());
+    // Allocated once: most of what a stranger's entry costs is its id.
+    let mut field = Vec::with_capacity(nested_len(id_len));
+    put_nested(&mut field, FIELD, id_len);
     let begin = field.len();
-    field.extend_from_slice(&id);
+    put_string(&mut field, NAME, name);
+    put_uint(&mut field, GENERATION_ID, generation_id);
+    put_nested(&mut field, GOSSIP_ADVERTISE_ADDR, place_len);
+    put_string(&mut field, HOST, address.host());
+    put_uint(&mut field, PORT, port);
+    put_string(&mut field, TLS_NAME, tls_name);
     (field.into_boxed_slice(), begin)
+}
+
+/// The length of a nested message's field. All numbers of fields in here take one byte.
+fn nested_len(body_len: usize) -> usize {
+    1 + varint_len(body_len as u64) + body_len
+}
+
+/// The length of a string's field.
+fn string_len(text: &str) -> usize {
+    if text.is_empty() { 0 } else { nested_len(text.len()) }
+}
+
+/// The length of an integer's field.
+fn uint_len(value: u64) -> usize {
+    if value == 0 { 0 } else { 1 + varint_len(value) }
+}
+
+/// Seven bits a byte, at least one byte.
+fn varint_len(value: u64) -> usize {
+    (70 - (value | 1).leading_zeros() as usize) / 7
 }
 
 /// Begins a nested message of this length: it is there even when its body is empty.
@@ -83,4 +102,22 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_the_length_that_was_foretold() {
+        for len in [0, 1, 100, 127, 128, 20_000] {
+            for number in [0, 1, 127, 128, u64::MAX] {
+                let (text, port) = ("x".repeat(len), u16::try_from(number).unwrap_or(u16::MAX));
+                let (field, begin) = encode(&text, number, &Address::new(text.as_str(), port), &text);
+                let mut head = Vec::new();
+                put_nested(&mut head, FIELD, field.len() - begin);
+                assert_eq!(field[..begin], head[..], "{len} {number}");
+            }
+        }
+    }
 }

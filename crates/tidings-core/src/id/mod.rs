@@ -67,6 +67,14 @@ impl NodeId {
         &self.0.field
     }
 
+    /// How much memory it takes, in bytes, by an estimate that is the same on every machine.
+    pub(crate) fn bytes(&self) -> usize {
+        const PARTS: usize = 160;
+        let Parts { name, gossip_advertise_addr, tls_name, field, .. } = &*self.0;
+        let text = name.len() + gossip_advertise_addr.host().len() + tls_name.as_ref().map_or(0, String::len);
+        PARTS + text + field.len()
+    }
+
     /// The id before which no other of this name can stand in order.
     pub(crate) fn lowest_of_name(name: &str) -> NodeId {
         NodeId::new(name, 0, Address::new("", 0))

@@ -3,6 +3,10 @@
 /// A character that a name, a host, a `tls_name` or a cluster id may not hold, if the text has one: a line break forges a
 /// line of a log, and a mark that turns text around or is not seen makes one name look like another.
 pub(crate) fn refused_char(text: &str) -> Option<char> {
+    // Nearly all names are plain.
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return None;
+    }
     text.chars().find(|character| is_refused(*character))
 }
 

@@ -57,8 +57,10 @@ impl Members {
         peer.hear_versions(env, report);
         // Nearly always a live node has beaten again, and nothing changes by it.
         let is_plain = peer.liveness == Liveness::Live && !peer.has_left && peer.challenger.is_none();
-        if heard == Heard::Beat && !is_plain {
-            self.refresh(env, position);
+        match heard {
+            Heard::Beat if is_plain => self.note_beat(position),
+            Heard::Beat => self.refresh(env, position),
+            Heard::Nothing | Heard::Doubtful => {}
         }
     }
 
@@ -71,10 +73,14 @@ impl Members {
         self.forgotten.lets_return(env, report)
     }
 
+    /// The node that holds a name.
+    pub(crate) fn holder(&self, name: &str) -> Option<&NodeId> {
+        self.ids.range(NodeId::lowest_of_name(name)..).next().filter(|id| id.name() == name)
+    }
+
     /// The position of the node that holds a name.
     pub(super) fn holder_of(&self, name: &str) -> Option<usize> {
-        let holder = self.ids.range(NodeId::lowest_of_name(name)..).next().filter(|id| id.name() == name)?;
-        self.peers.get_index_of(holder)
+        self.peers.get_index_of(self.holder(name)?)
     }
 }
 

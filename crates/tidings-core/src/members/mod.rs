@@ -30,11 +30,13 @@ mod hear;
 mod names;
 mod peer;
 mod places;
+mod positions;
 mod precedence;
 mod proof;
 mod pulse;
 mod rank;
 mod report;
+mod told;
 mod upkeep;
 
 use addresses::Addresses;
@@ -48,6 +50,7 @@ pub(crate) use peer::Peer;
 pub(crate) use precedence::{Proof, Word};
 pub(crate) use rank::Rank;
 pub(crate) use report::Report;
+use told::Told;
 
 /// What every change needs to know and to tell. `active` is the time this process has been running; see
 /// [`ActiveClock`](crate::suspicion::ActiveClock).
@@ -100,6 +103,7 @@ pub(crate) struct Members {
     unproven: BTreeSet<(bool, Instant, NodeId)>,
     /// How many were live at the last look at all of them.
     live: usize,
+    told: Told,
 }
 
 impl Members {
@@ -119,6 +123,7 @@ impl Members {
             state_bytes: 0,
             unproven: BTreeSet::new(),
             live: 0,
+            told: Told::default(),
         }
     }
 
@@ -126,8 +131,17 @@ impl Members {
         self.peers.get(id)
     }
 
+    /// The peer with its id as it is kept here.
+    pub(crate) fn get_full(&self, id: &NodeId) -> Option<(&NodeId, &Peer)> {
+        self.peers.get_key_value(id)
+    }
+
     pub(crate) fn get_mut(&mut self, id: &NodeId) -> Option<&mut Peer> {
         self.peers.get_mut(id)
+    }
+
+    pub(crate) fn at_position(&self, position: usize) -> Option<(&NodeId, &Peer)> {
+        self.peers.get_index(position)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
@@ -250,6 +264,7 @@ impl Members {
         if names.any(|name| before.replace(name) == Some(name)) {
             return Err("two nodes of one name count");
         }
+        self.check_told()?;
         self.forgotten.check()
     }
 

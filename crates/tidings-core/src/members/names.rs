@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::event::EventKind;
@@ -17,6 +18,8 @@ use crate::time::Instant;
 impl Members {
     /// Takes note of what is said of a run that does not hold its name. True: it holds it from now on.
     pub(super) fn hear_of_challenger(&mut self, env: &mut Env<'_>, position: usize, report: &Report<'_>) -> bool {
+        // The two that are weighed against each other.
+        env.stats.work.visit(2);
         let Some((_, peer)) = self.peers.get_index_mut(position) else { return false };
         let is_former = |former: &&Former| former.id == *report.id && !Run::differ(former.run, report.run);
         let former = peer.former.as_ref().filter(is_former);
@@ -63,6 +66,7 @@ impl Members {
             return true;
         }
         peer.challenger = Some(challenger);
+        self.note(env, position);
         false
     }
 
@@ -144,26 +148,27 @@ impl Members {
     }
 
     /// A member shows itself which run of each name in conflict it takes for the holder.
-    pub(crate) fn take_votes<'a>(&mut self, member: &NodeId, told: impl Iterator<Item = &'a NodeId> + Clone) {
+    pub(crate) fn take_votes<'a>(&mut self, member: &NodeId, told: impl Iterator<Item = &'a NodeId>) {
         const MOST_AT_A_TIME: usize = 8;
-        for holder in self.conflicts.iter().take(MOST_AT_A_TIME).filter(|holder| holder.name() != member.name()) {
-            let Some(challenger) = self.peers.get_mut(holder).and_then(|peer| peer.challenger.as_mut()) else {
-                continue;
-            };
-            // A name's holder is told of before its challenger.
-            if let Some(shown) = told.clone().find(|id| id.name() == holder.name()) {
+        let holders = self.conflicts.iter().take(MOST_AT_A_TIME).filter(|holder| holder.name() != member.name());
+        let mut votes: Vec<(&NodeId, Option<&NodeId>)> = holders.map(|holder| (holder, None)).collect();
+        if votes.is_empty() {
+            return;
+        }
+        for id in told {
+            for (holder, shown) in &mut votes {
+                // A name's holder is told of before its challenger.
+                if shown.is_none() && id.name() == holder.name() {
+                    *shown = Some(id);
+                }
+            }
+        }
+        for (holder, shown) in votes {
+            let challenger = self.peers.get_mut(holder).and_then(|peer| peer.challenger.as_mut());
+            if let (Some(challenger), Some(shown)) = (challenger, shown) {
                 challenger.vote(member, *shown == challenger.id);
             }
         }
-    }
-
-    /// The runs that do not count, but may soon: others are told of them beside the holders of their names. An id stands in
-    /// a digest once, so of two processes under one id only the one that counts is told of.
-    pub(crate) fn challengers<'a>(&'a self, env: &'a Env<'_>) -> impl Iterator<Item = &'a Challenger> {
-        let of_peers = self.peers.iter().filter_map(|(id, peer)| Some((id, peer.challenger.as_deref()?)));
-        let own = self.namesake.as_deref().map(|namesake| (&self.self_id, namesake));
-        let others = of_peers.chain(own).filter(|(holder, challenger)| challenger.id != **holder);
-        others.map(|(_, challenger)| challenger).filter(|challenger| challenger.is_told_of(env))
     }
 
     /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, and

@@ -175,6 +175,11 @@ impl Peer {
         self.proof.in_force(active, config.max_interval()) > Some(Proof::Presence)
     }
 
+    /// Whether it has ever answered this node where it says that it is reached, or shown its certificate.
+    pub(crate) fn has_proved_itself(&self) -> bool {
+        self.run_is_proved
+    }
+
     /// Whether it says, or others say of it, that it leaves.
     pub(crate) fn is_leaving(&self) -> bool {
         self.has_left

@@ -43,6 +43,7 @@ impl Members {
             self.conflicts.remove(&old_id);
             self.addresses.remove(old_id.gossip_advertise_addr(), position);
         }
+        self.note(env, position);
         Some(position)
     }
 

@@ -18,6 +18,9 @@ pub(crate) enum Rank {
 
 impl Rank {
     pub(crate) const COUNT: usize = 4;
+
+    /// In order.
+    pub(crate) const ALL: [Rank; Rank::COUNT] = [Rank::News, Rank::Live, Rank::Suspect, Rank::Rest];
 }
 
 /// A heartbeat is news for so many rounds.
@@ -29,13 +32,12 @@ const SUSPECT_INTERVALS: u32 = 3;
 impl Peer {
     /// How much others need to be told of it.
     pub(crate) fn rank(&self, env: &Env<'_>) -> Rank {
-        let news = env.config.gossip_interval * NEWS_ROUNDS;
-        let suspect = env.config.max_interval() * SUSPECT_INTERVALS;
-        match self.liveness {
-            Liveness::Live if self.pulse.last_beat().is_some_and(|at| env.active <= at + news) => Rank::News,
-            Liveness::Live => Rank::Live,
-            _ if self.announced && env.now <= self.since + suspect => Rank::Suspect,
-            _ => Rank::Rest,
+        if self.liveness == Liveness::Live {
+            let news = env.config.gossip_interval * NEWS_ROUNDS;
+            let is_news = self.pulse.last_beat().is_some_and(|at| env.active <= at + news);
+            return if is_news { Rank::News } else { Rank::Live };
         }
+        let suspect = || env.config.max_interval() * SUSPECT_INTERVALS;
+        if self.announced && env.now <= self.since + suspect() { Rank::Suspect } else { Rank::Rest }
     }
 }

@@ -33,7 +33,7 @@ impl World {
                 failure_detector: FailureDetectorConfig { dead_node_grace_period: DAY, ..Default::default() },
                 ..config("me")
             },
-            events: EventQueue::new(1_000),
+            events: EventQueue::new(&config("me").limits),
             stats: Stats::default(),
             now: secs(1_000),
         }

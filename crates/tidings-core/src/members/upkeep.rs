@@ -26,13 +26,14 @@ impl Members {
         }
         let before = core::mem::replace(&mut peer.liveness, liveness);
         if before == liveness {
-            return;
+            return self.note(env, position);
         }
         peer.since = env.now;
         if liveness == Liveness::Live && !core::mem::replace(&mut peer.announced, true) {
             self.unproven.remove(&peer.unproven_key(id));
         }
         let node = id.clone();
+        self.note(env, position);
         match (before, liveness) {
             (_, Liveness::Live) => env.tell(EventKind::NodeJoined { node }),
             (Liveness::Live, Liveness::Left) => env.tell(EventKind::NodeLeft { node }),
@@ -75,9 +76,11 @@ impl Members {
     fn refresh_challenger(&mut self, env: &mut Env<'_>, position: usize) {
         let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
         if peer.challenger.as_ref().is_none_or(|challenger| challenger.is_spent(env)) {
-            peer.challenger = None;
             if !self.conflicts.is_empty() {
                 self.conflicts.remove(id);
+            }
+            if peer.challenger.take().is_some() {
+                self.note(env, position);
             }
             return;
         }
@@ -137,6 +140,7 @@ impl Members {
         self.unproven.remove(&peer.unproven_key(id));
         self.conflicts.remove(id);
         self.addresses.remove(id.gossip_advertise_addr(), position);
+        self.told.swap_removed(position, self.peers.len());
         if let Some((moved, _)) = self.peers.get_index(position) {
             self.addresses.moved(moved.gossip_advertise_addr(), self.peers.len(), position);
         }

@@ -17,8 +17,8 @@ pub(super) fn check(node: &Node) -> Result<(), &'static str> {
     if *knowledge.cluster_id != *config.cluster_id || *knowledge.members.self_id() != config.node_id {
         return Err("it is not who its config says");
     }
-    if knowledge.events.limit() != config.limits.max_queued_events {
-        return Err("its limit of events is not the config's");
+    if !knowledge.events.is_within(&config.limits) {
+        return Err("its limits of events are not the config's");
     }
     let own = knowledge.own.state();
     let numbers = [

@@ -151,6 +151,9 @@ impl Checker {
 
     /// Something has happened to a node.
     pub(crate) fn step(&mut self, world: &World, index: usize) -> Result<(), Violation> {
+        if let Some(dear) = world.too_dear().filter(|_| self.checks != Checks::Off) {
+            return Err(of_core(world, dear.clone()));
+        }
         if !self.watched.contains_key(&index) || !self.random.chance(self.look) {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidings_core::{ExchangeId, Next, Outcome, PeerIdentity, Via};
+use tidings_core::{ExchangeId, Next, Outcome, PeerIdentity, Via, invariants};
 
 use super::World;
 use crate::connection::{ConnectionId, Dial, Side};
@@ -166,7 +166,12 @@ impl World {
             }
         };
         self.trace.note(self.now, node, Note::Received { from, packet, is_copy });
+        let before = node_of_host.stats().work;
         let reply = node_of_host.handle_packet(now, via, packet, &identity);
+        let bytes = packet.len() + reply.packet.as_ref().map_or(0, Bytes::len);
+        if let Err(dear) = invariants::work(before, node_of_host, bytes) {
+            self.too_dear.get_or_insert(dear);
+        }
         if let Some(reason) = &reply.rejected {
             self.trace.note(self.now, node, Note::Rejected { reason });
         }

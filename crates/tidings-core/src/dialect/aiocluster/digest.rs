@@ -14,7 +14,7 @@ use crate::time::Instant;
 use crate::wire::aiocluster::size::{self, MessageLen};
 use crate::wire::aiocluster::{Digest, EncodedDigest, FRESH_MS, NodeDigest, Subject, Subjects};
 
-use super::{Aiocluster, PROTOCOL_REVISION, Sender, unmarked};
+use super::{Aiocluster, MOST_TO_RELEASE_AT_ONCE, PROTOCOL_REVISION, Sender, unmarked};
 
 /// Whom a digest is for, as far as is known.
 #[derive(Clone, Copy)]
@@ -22,6 +22,12 @@ pub(super) enum Reader<'a> {
     At(&'a Address),
     Node(&'a NodeId),
 }
+
+/// No entry of a digest is shorter, in bytes: it has a name, a host and a port.
+const SHORTEST_ENTRY: usize = 16;
+
+/// Of more nodes that say they are at one address no more are looked at.
+pub(crate) const MOST_AT_ONE_ADDRESS: usize = 64;
 
 /// The least that `max_payload_size` may be: a digest must hold this node's own entry, and another as long, or nobody is
 /// ever asked about.
@@ -108,15 +114,8 @@ impl NodeDigest {
     }
 }
 
-/// Who may stand in a digest.
-enum Told<'a> {
-    Holder(&'a NodeId, &'a Peer),
-    Challenger(&'a Challenger),
-}
-
 /// What a digest says of each node, given who reads it and when.
 struct Page<'a> {
-    config: &'a Config,
     now: Instant,
     reader: Reader<'a>,
     /// Behind an address of no known node, a seed's other name say, may be any of them.
@@ -124,18 +123,12 @@ struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn new(members: &Members, env: &Env<'a>, reader: Reader<'a>) -> Page<'a> {
+    fn new(members: &Members, env: &Env<'_>, reader: Reader<'a>) -> Page<'a> {
         let may_be_anyone = match reader {
             Reader::At(address) => members.at(address).next().is_none(),
             Reader::Node(_) => false,
         };
-        Page { config: env.config, now: env.now, reader, may_be_anyone }
-    }
-
-    /// Whether a node is told of.
-    fn has(&self, id: &NodeId, peer: &Peer) -> bool {
-        !peer.is_scheduled_for_deletion(self.now, self.config)
-            || matches!(self.reader, Reader::Node(node) if node == id)
+        Page { now: env.now, reader, may_be_anyone }
     }
 
     /// Whether it is the reader.
@@ -149,9 +142,27 @@ impl<'a> Page<'a> {
     /// Whether the reader is known, and is no node of ours.
     fn is_for_python(&self, members: &Members) -> bool {
         match self.reader {
-            Reader::At(address) => members.at(address).any(|(_, peer)| !peer.is_marked()),
+            Reader::At(address) => members.at(address).take(MOST_AT_ONE_ADDRESS).any(|(_, peer)| !peer.is_marked()),
             Reader::Node(node) => members.get(node).is_some_and(|peer| !peer.is_marked()),
         }
+    }
+
+    /// The reader, if it is known, or as many of those at its address as it may well be.
+    fn readers<'m>(&self, members: &'m Members) -> impl Iterator<Item = (&'m NodeId, &'m Peer)> {
+        let (at, node) = match self.reader {
+            Reader::At(address) => (Some(members.at(address)), None),
+            Reader::Node(node) => (None, members.get_full(node)),
+        };
+        at.into_iter().flatten().take(MOST_AT_ONE_ADDRESS).chain(node)
+    }
+
+    /// The reader, where others are told of it no more.
+    fn readers_beyond<'m>(&self, members: &'m Members) -> impl Iterator<Item = (&'m NodeId, &'m Peer)> {
+        let node = match self.reader {
+            Reader::At(_) => None,
+            Reader::Node(node) => members.get_full(node).filter(|_| !members.is_told(node)),
+        };
+        node.into_iter()
     }
 
     fn entry(&self, id: &NodeId, peer: &Peer) -> NodeDigest {
@@ -210,31 +221,34 @@ impl Aiocluster {
         room: usize,
     ) -> Option<EncodedDigest> {
         let own_entry = self.own_entry(knowledge);
+        let begin = knowledge.members.challengers_begin(&mut knowledge.random);
         let (members, env) = knowledge.members(at);
+        if members.told_len() * SHORTEST_ENTRY > room {
+            return None;
+        }
         let page = Page::new(members, &env, reader);
-        let mut digest = EncodedDigest::new(&own_entry, members.len(), room);
-        for (id, peer) in members.iter() {
-            env.stats.work.visit(1);
-            if !page.has(id, peer) {
-                continue;
-            }
+        let mut digest = EncodedDigest::new(&own_entry, members.told_len(), room);
+        env.stats.work.visit(members.told_len() + members.challengers_looked_at());
+        for (id, peer) in page.readers_beyond(members).chain(members.told()) {
             digest.push(&page.entry(id, peer));
             if digest.len() > room {
                 env.stats.work.touch(digest.len());
                 return None;
             }
         }
-        env.stats.work.touch(digest.len());
-        env.stats.work.visit(members.len());
         // After the holders of their names.
-        for challenger in members.challengers(&env) {
+        for challenger in members.challengers(&env, begin) {
             digest.push(&challenger_entry(challenger, at));
         }
         if page.is_for_python(members) {
             for echo in members.echoes() {
-                digest.push_within(&echo_entry(echo), room);
+                env.stats.work.visit(1);
+                if !digest.push_within(&echo_entry(echo), room) {
+                    break;
+                }
             }
         }
+        env.stats.work.touch(digest.len());
         (digest.len() <= room).then_some(digest)
     }
 
@@ -253,33 +267,39 @@ impl Aiocluster {
         let mut random = knowledge.random.clone();
         let (members, env) = knowledge.members(at);
         let page = Page::new(members, &env, reader);
-        let mut digest = EncodedDigest::new(&own_entry, members.len(), room).into_partial();
-        let mut ranks: [Vec<Told<'_>>; Rank::COUNT] = Default::default();
-        for (id, peer) in members.iter().filter(|(id, peer)| page.has(id, peer)) {
-            if page.is_for(id) {
-                digest.push_within(&page.entry(id, peer), room);
-            } else {
-                ranks[peer.rank(&env) as usize].push(Told::Holder(id, peer));
-            }
+        let mut digest = EncodedDigest::new(&own_entry, members.told_len(), room).into_partial();
+        for (id, peer) in page.readers(members) {
+            digest.push_within(&page.entry(id, peer), room);
         }
-        env.stats.work.visit(2 * members.len());
-        ranks[Rank::Suspect as usize].extend(members.challengers(&env).map(Told::Challenger));
-        let count = ranks.iter().map(Vec::len).sum::<usize>() + 1;
-        'full: for mut rank in ranks {
-            for position in 0..rank.len() {
-                random.choose(&mut rank[position..], 1);
-                let entry = match rank[position] {
-                    Told::Holder(id, peer) => page.entry(id, peer),
-                    Told::Challenger(challenger) => challenger_entry(challenger, at),
+        let begin = members.challengers_begin(&mut random);
+        let mut challengers: Vec<_> =
+            members.challengers(&env, begin).map(|challenger| challenger_entry(challenger, at)).collect();
+        let count = members.told_len() + challengers.len() + 1;
+        let mut looked_at = members.challengers_looked_at();
+        'full: for rank in Rank::ALL {
+            let (mut drawn, of_rank) = (0, members.ranked_len(rank));
+            loop {
+                looked_at += 1;
+                let waiting = if rank == Rank::Suspect { challengers.len() } else { 0 };
+                let entry = match random.chance(waiting, of_rank - drawn + waiting) {
+                    true => challengers.swap_remove(random.index(waiting)),
+                    false => {
+                        let Some((id, peer)) = members.draw(rank, drawn, &mut random) else { break };
+                        drawn += 1;
+                        if page.is_for(id) {
+                            continue;
+                        }
+                        page.entry(id, peer)
+                    }
                 };
                 if !digest.push_within(&entry, room) {
                     break 'full;
                 }
             }
         }
+        env.stats.work.visit(looked_at);
+        env.stats.work.touch(digest.len());
         knowledge.random = random;
-        knowledge.stats.work.visit(digest.count());
-        knowledge.stats.work.touch(digest.len());
         self.tell_truncation(knowledge, count.saturating_sub(digest.count()), room >= usual);
         digest
     }
@@ -337,7 +357,9 @@ impl Aiocluster {
             if of_me.is_some() {
                 unmarked::keep_live_keys_above_gc(&mut knowledge.own);
             }
-            self.update_released(knowledge, at);
+            if knowledge.members.len() <= MOST_TO_RELEASE_AT_ONCE {
+                self.update_released(knowledge, at);
+            }
         }
     }
 }

@@ -32,11 +32,17 @@ pub(crate) mod unmarked;
 
 use digest::Reader;
 use digest::room_for_two;
-pub(crate) use digest::{known_id, smallest_payload};
+pub(crate) use digest::{MOST_AT_ONE_ADDRESS, known_id, smallest_payload};
 pub(crate) use sender::{PROTOCOL_REVISION, Sender};
 
 /// Other clusters' ids that the user has been told of; further ones pass without an event.
 const MAX_OTHER_CLUSTERS: usize = 64;
+
+/// Of the nodes that a digest does not tell of, so many are looked at for one delta, and others for the next.
+const MOST_UNTOLD: usize = 1_024;
+
+/// In a larger cluster what unmarked peers may be told is found out once a round, and not with each of their packets.
+const MOST_TO_RELEASE_AT_ONCE: usize = 1_024;
 
 /// What this dialect keeps in mind beside what the node knows.
 #[derive(Clone, Debug, Default)]
@@ -204,14 +210,22 @@ impl Aiocluster {
             let own = news_of(&config.node_id, Some(*run), own.state(), known_of_own);
             news.extend(own.and_then(|own| bound(own, known_of_own, self.released, true)));
         }
-        for (position, (id, peer)) in members.iter().enumerate() {
-            let entry = subjects.entry_of_peer(digest, position);
+        let told_of = digest.entries.iter().enumerate().filter_map(|(number, entry)| {
+            let (id, peer) = members.at_position(subjects.of_entry(number).position()?)?;
+            Some((id, peer, Some(entry)))
+        });
+        // All have their turn, where they are many.
+        let most = if digest.partial { 0 } else { digest.entries.len() + MOST_UNTOLD };
+        let begin = if members.stateful_len() > most { random.index(members.stateful_len()) } else { 0 };
+        let untold = members.stateful_from(begin).take(most).filter(|(position, ..)| !subjects.has_peer(*position));
+        let mut looked_at = 0;
+        for (id, peer, entry) in told_of.chain(untold.map(|(_, id, peer)| (id, peer, None))) {
+            looked_at += 1;
             if entry.is_some_and(|entry| !is_same(id, peer, entry)) {
                 continue;
             }
             let known = entry.map(NodeDigest::known);
-            let may_lack_some = known.map_or(!digest.partial, |known| !peer.has_nothing_above(known));
-            if !may_lack_some || !is_told_of(peer) {
+            if known.is_some_and(|known| peer.has_nothing_above(known)) || !is_told_of(peer) {
                 continue;
             }
             // Its own news the reader knows best.
@@ -220,7 +234,7 @@ impl Aiocluster {
             }
         }
         let packed = pack(&news, budget, &Sizes, random);
-        stats.work.visit(members.len());
+        stats.work.visit(looked_at + members.stateful_len().min(most));
         stats.work += packed.work;
         stats.deltas_truncated += packed.truncated;
         packed

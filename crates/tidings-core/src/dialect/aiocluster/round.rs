@@ -19,7 +19,8 @@ const MOST_IN_QUESTION: usize = 2;
 /// called live may be an invention.
 const ANSWERING_PART: usize = 3;
 
-/// So many of so many times the dead node that is tried is one that was live here, if there is one.
+/// So many of so many times the dead node that is tried is one that was live here, if there is one, and one that has
+/// answered this node, if there is such a one.
 const DEAD_ONCE_LIVE: (usize, usize) = (3, 4);
 
 /// A seed is tried once in so many rounds at least, however many nodes are known.
@@ -47,8 +48,14 @@ pub(crate) fn targets(
     };
     let live = addresses_of(&|peer| peer.liveness() == Liveness::Live);
     let dead = addresses_of(&|peer| peer.liveness() == Liveness::Dead);
+    // Of those that were live the ones that answered this node: whoever only beat may have been an invention.
+    let once_live = || {
+        let of = |peer: &Peer| peer.liveness() == Liveness::Dead && peer.was_live();
+        let answered = addresses_of(&|peer| of(peer) && peer.has_proved_itself());
+        if answered.is_empty() { addresses_of(&of) } else { answered }
+    };
     let mut proven = match live.is_empty() {
-        true => addresses_of(&|peer| peer.liveness() == Liveness::Dead && peer.was_live()),
+        true => once_live(),
         false => addresses_of(&|peer| peer.liveness() == Liveness::Live && peer.answers(active, config)),
     };
     let seeds: Vec<&Address> = seeds.iter().filter(|seed| !avoided.contains(seed)).collect();
@@ -67,7 +74,7 @@ pub(crate) fn targets(
 
     let has_seed = targets.iter().any(|target| seeds.contains(target));
     if !dead.is_empty() && random.chance(dead.len(), live.len() + 1) {
-        let once_live = addresses_of(&|peer| peer.liveness() == Liveness::Dead && peer.was_live());
+        let once_live = once_live();
         let (numerator, denominator) = DEAD_ONCE_LIVE;
         let prefers = !once_live.is_empty() && random.chance(numerator, denominator);
         let from = if prefers { once_live } else { dead.clone() };

@@ -15,6 +15,16 @@ pub(crate) enum Subject {
     Stranger,
 }
 
+impl Subject {
+    /// The position of the peer, if it is one.
+    pub(crate) fn position(self) -> Option<usize> {
+        match self {
+            Subject::Peer(position) => Some(position),
+            Subject::Reader | Subject::Stranger => None,
+        }
+    }
+}
+
 /// Whom the entries of a digest are about. Found out once, while the digest is decoded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subjects {
@@ -22,8 +32,8 @@ pub(crate) struct Subjects {
     of_entries: Vec<Subject>,
     /// The number of the entry about the reader.
     reader: Option<usize>,
-    /// The number of the entry about each peer, by the peer's position.
-    peers: Vec<Option<usize>>,
+    /// A bit for each peer, by its position: whether an entry is about it.
+    peers: Vec<u64>,
 }
 
 impl Subjects {
@@ -36,17 +46,19 @@ impl Subjects {
     #[inline]
     pub(crate) fn push(&mut self, subject: Subject) -> bool {
         let number = self.of_entries.len();
-        let place = match subject {
-            Subject::Reader => &mut self.reader,
-            Subject::Peer(position) => self.place_of(position),
-            Subject::Stranger => &mut None,
+        let is_new = match subject {
+            Subject::Reader => {
+                let is_new = self.reader.is_none();
+                self.reader = self.reader.or(Some(number));
+                is_new
+            }
+            Subject::Peer(position) => self.mark(position),
+            Subject::Stranger => true,
         };
-        if place.is_some() {
-            return false;
+        if is_new {
+            self.of_entries.push(subject);
         }
-        *place = Some(number);
-        self.of_entries.push(subject);
-        true
+        is_new
     }
 
     /// What it holds, in bytes.
@@ -54,11 +66,20 @@ impl Subjects {
         size_of_val(&self.of_entries[..]) + size_of_val(&self.peers[..])
     }
 
-    fn place_of(&mut self, position: usize) -> &mut Option<usize> {
-        if self.peers.len() <= position {
-            self.peers.resize(position + 1, None);
+    /// Takes note that an entry is about this peer; false: it was noted before.
+    fn mark(&mut self, position: usize) -> bool {
+        let (word, bit) = (position / 64, 1 << (position % 64));
+        if self.peers.len() <= word {
+            self.peers.resize(word + 1, 0);
         }
-        &mut self.peers[position]
+        let is_new = self.peers[word] & bit == 0;
+        self.peers[word] |= bit;
+        is_new
+    }
+
+    /// Whether an entry is about the peer at this position.
+    pub(crate) fn has_peer(&self, position: usize) -> bool {
+        self.peers.get(position / 64).is_some_and(|word| word & (1 << (position % 64)) != 0)
     }
 
     /// Whom the entry of this number is about.
@@ -68,16 +89,14 @@ impl Subjects {
 
     /// The stranger of this entry was taken in, and stands at this position from now on.
     pub(crate) fn admitted(&mut self, number: usize, position: usize) {
-        *self.place_of(position) = Some(number);
+        self.mark(position);
+        if let Some(subject) = self.of_entries.get_mut(number) {
+            *subject = Subject::Peer(position);
+        }
     }
 
     /// The entry about the reader.
     pub(crate) fn entry_of_reader<'a>(&self, digest: &'a Digest) -> Option<&'a NodeDigest> {
         digest.entries.get(self.reader?)
-    }
-
-    /// The entry about the peer at this position.
-    pub(crate) fn entry_of_peer<'a>(&self, digest: &'a Digest, position: usize) -> Option<&'a NodeDigest> {
-        digest.entries.get((*self.peers.get(position)?)?)
     }
 }

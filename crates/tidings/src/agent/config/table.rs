@@ -135,6 +135,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     row("limits.max_accepted_exchanges_per_ip", "The same for one IP address.",
         Count(|s| &mut s.protocol.limits.max_accepted_exchanges_per_ip)),
     row("limits.max_queued_events", "Events that wait to be handed out.", Count(|s| &mut s.protocol.limits.max_queued_events)),
+    row("limits.max_queued_event_bytes", "Bytes that these may hold on to.",
+        Count(|s| &mut s.protocol.limits.max_queued_event_bytes)),
 
     row("limits.decode.max_packet_bytes", "The longest packet taken, in bytes, at least twice max_payload_size.",
         Count(|s| &mut s.protocol.limits.decode.max_packet_bytes)),

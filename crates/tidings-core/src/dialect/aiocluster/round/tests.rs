@@ -151,7 +151,7 @@ fn two_nodes_at_one_address_are_dialled_once() {
 fn of_the_dead_those_that_were_live_are_tried_first_however_many_are_invented() {
     let mut members = members(&config("me"), &nodes("live", 2), &nodes("invented", 100));
     let after = Instant::from_secs(1_008);
-    let (config, mut events, mut stats) = (config("me"), EventQueue::new(100), Stats::default());
+    let (config, mut events, mut stats) = (config("me"), EventQueue::new(&config("me").limits), Stats::default());
     let detector = Detector::new(&config, 0.0);
     let mut env = Env { now: after, active: after, detector, config: &config, events: &mut events, stats: &mut stats };
     members.refresh_all(&mut env);
@@ -165,7 +165,7 @@ fn of_the_dead_those_that_were_live_are_tried_first_however_many_are_invented() 
 #[test]
 fn one_of_three_has_answered_lately_however_many_invented_ones_beat() {
     let mut members = members(&config("me"), &[nodes("invented", 150), nodes("real", 2)].concat(), &[]);
-    let (config, mut events, mut stats) = (config("me"), EventQueue::new(100), Stats::default());
+    let (config, mut events, mut stats) = (config("me"), EventQueue::new(&config("me").limits), Stats::default());
     let detector = Detector::new(&config, 0.0);
     let mut env = Env { now: NOW, active: NOW, detector, config: &config, events: &mut events, stats: &mut stats };
     for node in nodes("real", 2) {

@@ -124,6 +124,7 @@ fn a_digest_that_does_not_fit_tells_first_of_whose_heartbeat_is_new_and_gives_ea
     for now in 101..106 {
         hear(&mut a, at(now), &digest("new", now), ours(&teller));
     }
+    a.maintain(at(105));
     let mut told = BTreeSet::new();
     for _ in 0..60 {
         let names = told_to(&mut a, at(105), "elsewhere");

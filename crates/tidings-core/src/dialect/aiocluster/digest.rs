@@ -16,6 +16,9 @@ use crate::wire::aiocluster::{Digest, EncodedDigest, FRESH_MS, NodeDigest, Subje
 
 use super::{Aiocluster, PROTOCOL_REVISION, Sender, unmarked};
 
+/// So many nodes at most are told of in the first packet to an address that nothing but hearsay speaks for.
+const MOST_AT_FIRST: usize = 4;
+
 /// Whom a digest is for, as far as is known.
 #[derive(Clone, Copy)]
 pub(super) enum Reader<'a> {
@@ -271,6 +274,25 @@ impl Aiocluster {
         }
         knowledge.random = random;
         self.tell_truncation(knowledge, count.saturating_sub(digest.count()), room >= usual);
+        digest
+    }
+
+    /// The digest for an address that nothing but hearsay speaks for: this node's own entry, and those of the nodes that are
+    /// said to be there.
+    pub(super) fn first_digest(
+        &self,
+        knowledge: &mut Knowledge,
+        at: Moment,
+        to: &Address,
+        room: usize,
+    ) -> EncodedDigest {
+        let own_entry = self.own_entry(knowledge);
+        let (members, env) = knowledge.members(at);
+        let page = Page::new(members, &env, Reader::At(to));
+        let mut digest = EncodedDigest::new(&own_entry, MOST_AT_FIRST, room).into_partial();
+        for (id, peer) in members.at(to).filter(|(id, peer)| page.has(id, peer)).take(MOST_AT_FIRST) {
+            digest.push_within(&page.entry(id, peer), room);
+        }
         digest
     }
 

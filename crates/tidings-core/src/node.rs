@@ -1,7 +1,7 @@
 //! One member's whole protocol state, and every verb there is.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -253,6 +253,35 @@ impl Node {
     /// Replaces the seeds. Addresses that are not valid in a [`Config`] are not dialled successfully, that is all.
     pub fn set_seeds(&mut self, seeds: Vec<Address>) {
         self.seeds = seeds;
+    }
+
+    /// Has this node advertise another address, as when its machine was given one, and gives its id from now on. The address is
+    /// part of the id; so the generation goes up by one. The process is the same, and so are its key-values.
+    ///
+    /// Peers of ours take it over without a death: at once where a certificate proves the node, else when the former id has
+    /// been silent for as long as a death takes. A Python peer sees a new node, and the death of the former one.
+    ///
+    /// # Errors
+    /// The address is not valid, or the generation cannot go up; nothing has changed.
+    pub fn set_advertise_addr(&mut self, now: Instant, address: Address) -> Result<NodeId, ConfigError> {
+        let at = self.moment(now);
+        let old = self.id().clone();
+        if *old.gossip_advertise_addr() == address {
+            return Ok(old);
+        }
+        let Some(generation) = old.generation_id().checked_add(1) else {
+            let (value, allowed) = (old.generation_id().to_string(), String::from("less, so that it can go up by one"));
+            return Err(ConfigError { field: "node_id.generation_id", value, allowed });
+        };
+        let new = NodeId::with_tls_name(old.name(), generation, address, old.tls_name().map(String::from));
+        let config = Config { node_id: new.clone(), ..self.knowledge.config.clone() };
+        config.validate()?;
+        self.knowledge.config = config;
+        self.knowledge.members.set_self_id(new.clone());
+        self.knowledge.tell(EventKind::NodeMoved { old, new: new.clone() });
+        // Others are told at once.
+        self.next_round = self.next_round.min(at.now);
+        Ok(new)
     }
 
     /// Forgets a node that will not come back, before its grace period is over, and which certificate its name belongs to.
@@ -692,7 +721,7 @@ impl Node {
         let address = id.gossip_advertise_addr();
         let advertised = address.host().parse::<IpAddr>().ok();
         if advertised.is_some_and(|ip| self.exchanges.accepted_from(via) == Some(ip))
-            && self.knowledge.members.get(id).is_some()
+            && self.knowledge.members.has_heard_of(id)
         {
             self.dials.has_dialled(address);
         }

@@ -98,6 +98,18 @@ impl Names {
         self.known().trust(to, Instant::now());
     }
 
+    /// This node advertises `new` from now on. Others may have `old` by then, unless it `listens` there.
+    pub(crate) fn advertises(&self, old: &Address, new: &Address, listens: SocketAddr) {
+        let socket = |address: &Address| Some(SocketAddr::new(address.host().parse().ok()?, address.port()));
+        let mut known = self.known();
+        if let Some(old) = socket(old).filter(|old| canonical(*old) != canonical(listens)) {
+            known.own.remove(&canonical(old));
+        }
+        if let Some(new) = socket(new) {
+            known.add_own(new);
+        }
+    }
+
     /// This node has reached itself at `address`, which is left out for a while.
     pub(crate) fn reached_itself(&self, address: SocketAddr) {
         self.known().reached_itself(Instant::now(), address);

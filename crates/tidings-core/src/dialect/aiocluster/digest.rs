@@ -111,6 +111,14 @@ impl NodeDigest {
     }
 }
 
+/// Whether it is about this very process, at an address that it advertised before.
+fn is_former_self(knowledge: &Knowledge, entry: &NodeDigest) -> bool {
+    let own = &knowledge.config.node_id;
+    entry.run == Some(knowledge.run)
+        && entry.node_id.name() == own.name()
+        && entry.node_id.generation_id() < own.generation_id()
+}
+
 /// Who may stand in a digest.
 enum Told<'a> {
     Holder(&'a NodeId, &'a Peer),
@@ -316,12 +324,15 @@ impl Aiocluster {
         let mut live_told = 0;
         for (number, entry) in digest.entries.iter().enumerate() {
             let report = entry.report(sender);
-            let (members, mut env) = knowledge.members(at);
             let subject = subjects.of_entry(number);
+            let is_former_self = matches!(subject, Subject::Stranger) && is_former_self(knowledge, entry);
+            let (members, mut env) = knowledge.members(at);
             live_told += usize::from(matches!(subject, Subject::Peer(position) if members.is_live_at(position)));
             match subject {
                 Subject::Reader => self.refute(knowledge, at, &report),
                 Subject::Peer(position) => members.hear_of_peer(&mut env, position, &report),
+                // What is said of this very process under a former address is said of it.
+                Subject::Stranger if is_former_self => self.refute(knowledge, at, &report),
                 Subject::Stranger => {
                     if let Some(position) = members.hear_of_stranger(&mut env, &report) {
                         subjects.admitted(number, position);

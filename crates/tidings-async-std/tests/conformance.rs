@@ -55,6 +55,11 @@ mod addresses {
     }
 
     #[test]
+    fn the_advertised_address_changes_while_the_node_runs() {
+        async_std::task::block_on(suite::the_advertised_address_changes_while_the_node_runs::<AsyncStd>());
+    }
+
+    #[test]
     fn the_identity_is_the_builders() {
         async_std::task::block_on(suite::the_identity_is_the_builders::<AsyncStd>());
     }

@@ -53,6 +53,14 @@ pub enum EventKind {
         /// The run that has it now; it joins when its heartbeats are seen.
         new: NodeId,
     },
+    /// A live process advertises another address from now on, this node itself perhaps. It is the same run: it stays live, and
+    /// its key-values go on under the new id.
+    NodeMoved {
+        /// Its id until now.
+        old: NodeId,
+        /// Its id from now on, with a generation higher by one for each move.
+        new: NodeId,
+    },
     /// Somebody goes by a name that belongs to another certificate. Nothing of it counts.
     NameRefused {
         /// The node that holds the name.
@@ -115,6 +123,7 @@ impl fmt::Display for EventKind {
             EventKind::NodeDied { node } => write!(f, "{node} died"),
             EventKind::NodeForgotten { node } => write!(f, "{node} is forgotten"),
             EventKind::NodeRestarted { old, new } => write!(f, "{old} was restarted as {new}"),
+            EventKind::NodeMoved { old, new } => write!(f, "{old} moved and is {new} now"),
             EventKind::NameRefused { node, other } => write!(
                 f,
                 "{other} goes by a name that belongs to the certificate of {node}: refused; give it another name, or \

@@ -152,6 +152,8 @@ struct Exchange {
     tells_farewell: bool,
     /// It was dialled to a node that is live, as far as is known.
     to_live: bool,
+    /// Where it was dialled, as long as nobody has answered there.
+    unanswered: Option<Address>,
     /// Who speaks on it, once it has.
     peer: Option<NodeId>,
 }
@@ -162,6 +164,7 @@ pub(crate) struct Closed {
     pub(crate) stage: Stage,
     pub(crate) tells_farewell: bool,
     pub(crate) to_live: bool,
+    pub(crate) unanswered: Option<Address>,
 }
 
 /// The open exchanges, by id. Each stays until the caller says that it is closed, or a deadline passes.
@@ -206,6 +209,7 @@ impl Exchanges {
     ) -> ExchangeId {
         let whole_due = patience.active + patience.timeouts.whole;
         self.insert(Exchange {
+            unanswered: Some(to.clone()),
             stage: Stage::SynAck { to, asked_at: patience.now },
             step: Deadline::Connect,
             due: patience.due(Deadline::Connect, whole_due),
@@ -234,6 +238,7 @@ impl Exchanges {
         self.accepted_by_ip.insert(from, from_this_ip + 1);
         let whole_due = patience.active + patience.timeouts.whole;
         Some(self.insert(Exchange {
+            unanswered: None,
             stage: Stage::Syn { accepted_at: patience.now, may_have_waited },
             step: Deadline::Packet,
             due: patience.due(Deadline::Packet, whole_due),
@@ -371,6 +376,18 @@ impl Exchanges {
         }
     }
 
+    /// A node has answered where the exchange was dialled.
+    pub(crate) fn answered(&mut self, via: Via) {
+        if let Some(exchange) = self.open.get_mut(&via.exchange()) {
+            exchange.unanswered = None;
+        }
+    }
+
+    /// Whence an exchange was accepted; `None`: it was dialled, or is not open.
+    pub(crate) fn accepted_from(&self, via: Via) -> Option<IpAddr> {
+        self.open.get(&via.exchange())?.accepted_from
+    }
+
     /// Who speaks on an open exchange, if it has said so.
     pub(crate) fn peer(&self, id: ExchangeId) -> Option<&NodeId> {
         self.open.get(&id)?.peer.as_ref()
@@ -389,8 +406,8 @@ impl Exchanges {
                 }
             }
         }
-        let Exchange { stage, tells_farewell, to_live, .. } = exchange;
-        Some(Closed { stage, tells_farewell, to_live })
+        let Exchange { stage, tells_farewell, to_live, unanswered, .. } = exchange;
+        Some(Closed { stage, tells_farewell, to_live, unanswered })
     }
 }
 

@@ -119,6 +119,7 @@ extern crate std;
 
 mod config;
 mod dialect;
+mod dials;
 mod error;
 mod event;
 mod exchange;

@@ -1,7 +1,7 @@
 //! One member's whole protocol state, and every verb there is.
 
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use crate::config::Config;
 use crate::dialect::Dialect;
 use crate::dialect::aiocluster::{self, MOST_AT_ONE_ADDRESS, Sender, round};
+use crate::dials::Dials;
 use crate::error::{ConfigError, ForgetError, Rejected};
 use crate::event::{Event, EventKind};
 use crate::exchange::{Abort, Closed, ExchangeId, Exchanges, Next, Outcome, Patience, Reply, Stage, Transmit, Via};
@@ -44,6 +45,7 @@ pub struct Node {
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
     self_reach: SelfReach,
+    dials: Dials,
     started_at: Instant,
     now: Instant,
     clock: ActiveClock,
@@ -76,6 +78,7 @@ impl Node {
             transmits: VecDeque::new(),
             seeds,
             self_reach: SelfReach::default(),
+            dials: Dials::default(),
             started_at: now,
             now,
             clock: ActiveClock::default(),
@@ -251,6 +254,35 @@ impl Node {
     /// Replaces the seeds. Addresses that are not valid in a [`Config`] are not dialled successfully, that is all.
     pub fn set_seeds(&mut self, seeds: Vec<Address>) {
         self.seeds = seeds;
+    }
+
+    /// Has this node advertise another address, as when its machine was given one, and gives its id from now on. The address is
+    /// part of the id; so the generation goes up by one. The process is the same, and so are its key-values.
+    ///
+    /// Peers of ours take it over without a death: at once where a certificate proves the node, else when the former id has
+    /// been silent for as long as a death takes. A Python peer sees a new node, and the death of the former one.
+    ///
+    /// # Errors
+    /// The address is not valid, or the generation cannot go up; nothing has changed.
+    pub fn set_advertise_addr(&mut self, now: Instant, address: Address) -> Result<NodeId, ConfigError> {
+        let at = self.moment(now);
+        let old = self.id().clone();
+        if *old.gossip_advertise_addr() == address {
+            return Ok(old);
+        }
+        let Some(generation) = old.generation_id().checked_add(1) else {
+            let (value, allowed) = (old.generation_id().to_string(), String::from("less, so that it can go up by one"));
+            return Err(ConfigError { field: "node_id.generation_id", value, allowed });
+        };
+        let new = NodeId::with_tls_name(old.name(), generation, address, old.tls_name().map(String::from));
+        let config = Config { node_id: new.clone(), ..self.knowledge.config.clone() };
+        config.validate()?;
+        self.knowledge.config = config;
+        self.knowledge.members.set_self_id(new.clone());
+        self.knowledge.tell(EventKind::NodeMoved { old, new: new.clone() });
+        // Others are told at once.
+        self.next_round = self.next_round.min(at.now);
+        Ok(new)
     }
 
     /// Forgets a node that will not come back, before its grace period is over, and which certificate its name belongs to.
@@ -454,7 +486,13 @@ impl Node {
     }
 
     fn close(&mut self, exchange: ExchangeId, outcome: Outcome) {
-        let Some(Closed { stage, tells_farewell, to_live }) = self.exchanges.close(exchange) else { return };
+        let Some(Closed { stage, tells_farewell, to_live, unanswered }) = self.exchanges.close(exchange) else {
+            return;
+        };
+        if let Some(address) = unanswered.filter(|address| !self.seeds.contains(address)) {
+            let Knowledge { config, random, .. } = &mut self.knowledge;
+            self.dials.failed(self.now, &address, config.gossip_interval, random);
+        }
         if to_live {
             self.knowledge.health.exchange_over(outcome);
         }
@@ -492,9 +530,11 @@ impl Node {
         self.knowledge.stats.rounds += 1;
         self.dialect.maintain(&mut self.knowledge, at);
         let mut avoided = self.self_reach.avoided(at.now);
-        let Knowledge { members, config, random, .. } = &mut self.knowledge;
+        let Knowledge { members, config, random, stats, .. } = &mut self.knowledge;
         avoided.push(config.node_id.gossip_advertise_addr().clone());
-        let targets = round::targets(members, &self.seeds, &avoided, at.active, config, random);
+        self.dials.begin_round(at.now, |address| members.at(address).next().is_some());
+        let reach = round::Reach { avoided: &avoided, dials: &self.dials };
+        let targets = round::targets(members, &self.seeds, reach, at, config, random, stats);
         for target in targets {
             self.dial(at, target, false);
         }
@@ -512,10 +552,15 @@ impl Node {
             self.knowledge.stats.exchanges_not_opened += 1;
             return false;
         }
-        let packet = self.dialect.syn(&mut self.knowledge, at, &to);
+        let is_proven = self.seeds.contains(&to) || self.dials.is_proven(&to);
+        let packet = self.dialect.syn(&mut self.knowledge, at, &to, is_proven);
+        self.knowledge.stats.dials_unproven += u64::from(!is_proven);
         let peer = self.peer_at(&to);
         let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
-        let tls_name = peer.and_then(|(id, _)| id.tls_name()).map(String::from);
+        // Whoever was at this address may have gone for good, and its certificate with it: a name that nobody there shows
+        // would keep out its successor. So it is demanded in turns.
+        let is_demanded = to_live || self.dials.failures(&to).is_multiple_of(2);
+        let tls_name = peer.filter(|_| is_demanded).and_then(|(id, _)| id.tls_name()).map(String::from);
         let exchange = self.exchanges.dial(patience(&self.knowledge.config, at), to.clone(), to_live, tells_farewell);
         self.knowledge.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
@@ -586,6 +631,7 @@ impl Node {
                 let sender = Sender { id: &from, protocol_revision, proof, written, transit };
                 let answer = self.dialect.answer_syn(&mut self.knowledge, at, digest, subjects, sender);
                 self.exchanges.introduce(via, &from);
+                self.learn_of_dialler(via, &from);
                 self.exchanges.wait_for(via, Stage::Ack { from, protocol_revision, proof, asked_at: at.now });
                 (Some(answer), Next::Read)
             }
@@ -595,6 +641,8 @@ impl Node {
                     return Err((None, Rejected::WrongPeer { dialled: to, got: from.clone() }));
                 }
                 self.self_reach.reached_another(&to);
+                self.dials.answered(&to);
+                self.exchanges.answered(via);
                 let proof = match is_certified {
                     true => Proof::Certificate,
                     false if *from.gossip_advertise_addr() == to => Proof::Address,
@@ -655,11 +703,12 @@ impl Node {
         members.hear_of_namesake(&mut env, &entry.report(sender));
     }
 
-    /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any
-    /// name, and a node may have been restarted at its address.
+    /// Whether an answer comes from another node than the one known at the dialled address. Seeds may be reached by any name,
+    /// a node may have been restarted at its address, and who was live there and is no more does not count.
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
         let members = &self.knowledge.members;
-        let is_known = members.at(dialled).next().is_some();
+        let is_former = |peer: &Peer| peer.was_live() && peer.liveness() != Liveness::Live;
+        let is_known = members.at(dialled).any(|(_, peer)| !is_former(peer));
         let is_named = || members.holder(got.name()).is_some_and(|holder| holder.gossip_advertise_addr() == dialled);
         is_known && got.gossip_advertise_addr() != dialled && !is_named()
     }
@@ -667,6 +716,17 @@ impl Node {
     fn learn_self_reach(&mut self, at: Moment, stage: &Stage) {
         if let Stage::SynAck { to, .. } = stage {
             self.self_reach.reached_itself(at.now, to, self.knowledge.config.gossip_interval);
+        }
+    }
+
+    /// A node that dials from the IP address that it advertises is there: nobody has invented it.
+    fn learn_of_dialler(&mut self, via: Via, id: &NodeId) {
+        let address = id.gossip_advertise_addr();
+        let advertised = address.host().parse::<IpAddr>().ok();
+        if advertised.is_some_and(|ip| self.exchanges.accepted_from(via) == Some(ip))
+            && self.knowledge.members.has_heard_of(id)
+        {
+            self.dials.has_dialled(address);
         }
     }
 

@@ -14,6 +14,12 @@ pub struct Stats {
     pub exchanges_not_opened: u64,
     /// Exchanges opened to other nodes.
     pub exchanges_opened: u64,
+    /// Of the exchanges opened, those to addresses that nothing but hearsay speaks for: nobody has answered there, and
+    /// its node has not dialled from there. Seeds do not count.
+    pub dials_unproven: u64,
+    /// Addresses that were left out of a round, summed over rounds: they have failed and wait, or they are unproven and
+    /// too many of those have failed.
+    pub dials_held_back: u64,
     /// Exchanges accepted from other nodes.
     pub exchanges_accepted: u64,
     /// Connections refused in `accept`, since a limit of accepted exchanges was reached.

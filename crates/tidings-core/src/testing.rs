@@ -60,7 +60,8 @@ pub(crate) fn entry(node_id: &NodeId, heartbeat: u64) -> NodeDigest {
         last_gc_version: 0,
         max_version: 0,
         complete_version: None,
-        run: Some(run(1)),
+        // Each generation is a process of its own.
+        run: Run::new(u32::try_from(node_id.generation_id()).unwrap_or(1).max(1)),
         released_version: None,
         silence_ms: None,
     }

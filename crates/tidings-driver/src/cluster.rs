@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use futures_lite::future::or;
 use tidings_core::{
-    Address, Config, ForgetError, Lifetime, NodeId, NodeState, Run, SetError, Snapshot, VersionedValue,
+    Address, Config, ConfigError, ForgetError, Lifetime, NodeId, NodeState, Run, SetError, Snapshot, VersionedValue,
 };
 
 use crate::builder::Builder;
@@ -62,10 +62,17 @@ impl<R: Runtime> Cluster<R> {
         &self.handle.shared
     }
 
-    /// The node's identity, with the address that others dial: a port given as 0 is the real one here.
+    /// The node's identity as it was started, with the address that others dial: a port given as 0 is the real one here. After
+    /// [`set_advertise_addr`](Cluster::set_advertise_addr) it goes by [`current_id`](Cluster::current_id).
     #[must_use]
     pub fn id(&self) -> &NodeId {
         &self.shared().id
+    }
+
+    /// The node's identity as it is now.
+    #[must_use]
+    pub fn current_id(&self) -> NodeId {
+        self.shared().read(|node, _| node.id().clone())
     }
 
     /// Which process this is: a random number, drawn at the start, that tells apart two processes with one identity.
@@ -211,6 +218,28 @@ impl<R: Runtime> Cluster<R> {
     /// A node of this name is live, or neither the node nor its name is known; nothing has changed.
     pub fn forget(&self, id: &NodeId) -> Result<(), ForgetError> {
         self.shared().with_node(|node, now| node.forget(now, id))
+    }
+
+    /// Has the node advertise another address from now on, as when its machine was given one, and gives its identity with that
+    /// address. The generation in it goes up by one; the run and the key-values stay. Where the node listens stays as it is:
+    /// listen on all interfaces if addresses come and go.
+    ///
+    /// Peers go on with it without a death: at once over TLS on both sides, else when the former address has been silent for
+    /// about as long as a death takes. There is [`EventKind::NodeMoved`](tidings_core::EventKind::NodeMoved) here and there.
+    /// A Python peer sees a new node, and the death of the former one.
+    ///
+    /// # Errors
+    ///
+    /// The address is not valid; nothing has changed.
+    pub fn set_advertise_addr(&self, address: Address) -> Result<NodeId, ConfigError> {
+        let shared = self.shared();
+        let new = address.clone();
+        let (old, id) = shared.with_node(|node, now| {
+            let old = node.id().gossip_advertise_addr().clone();
+            node.set_advertise_addr(now, address).map(|id| (old, id))
+        })?;
+        shared.names.advertises(&old, &new, shared.local_addr);
+        Ok(id)
     }
 
     /// Replaces the seeds, from the next round on.

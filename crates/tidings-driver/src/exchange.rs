@@ -72,9 +72,9 @@ async fn dialled<R: Runtime>(open: &Open, transmit: &Transmit) -> Result<Option<
     connection.send(&transmit.packet).await?;
     let rejected = converse(shared, connection, Via::Dialled(transmit.exchange), &transmit.to, &identity).await?;
     match rejected {
-        Some(Rejected::OwnPacket) => shared.names.learn_own(address),
+        Some(Rejected::OwnPacket) => shared.names.reached_itself(address),
         Some(_) => shared.names.distrust(&transmit.to),
-        None => {}
+        None => shared.names.reached_another(address),
     }
     Ok(rejected)
 }
@@ -130,6 +130,10 @@ async fn converse(
             match reason {
                 // Where a name stands for all nodes, each finds itself among them.
                 Rejected::OwnPacket => debug!(%peer, %reason, "packet rejected"),
+                // Its address is another's now. It is tried again, and says nothing new.
+                Rejected::WrongPeer { dialled, .. } if !shared.is_first_warning(dialled) => {
+                    debug!(%peer, %reason, "packet rejected");
+                }
                 _ => warn!(%peer, %reason, "packet rejected"),
             }
         }

@@ -20,6 +20,7 @@ mod error;
 mod events;
 mod exchange;
 mod history;
+mod lookups;
 mod names;
 #[cfg(feature = "record")]
 mod record;

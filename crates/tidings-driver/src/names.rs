@@ -1,9 +1,9 @@
 //! Which addresses a host name stands for: resolved now and then, used in turn, this node's own left out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tidings_core::Address;
@@ -11,6 +11,7 @@ use tracing::debug;
 
 use crate::connection::Failure;
 use crate::deadline::by;
+use crate::lookups::Lookups;
 use crate::runtime::Runtime;
 
 /// Of a name with more addresses a dial tries this many, so that each has some time; the next dial begins with another.
@@ -20,6 +21,10 @@ const MOST_NAMES: usize = 4_096;
 const MOST_ADDRESSES: usize = 256;
 /// The addresses by which this node was found to reach itself.
 const MOST_OWN: usize = 256;
+/// Where this node has reached itself it does not dial for so long, doubled each time to the longest. The address may be a
+/// virtual one that stands for others as well.
+const FIRST_WAIT: Duration = Duration::from_secs(8);
+const LONGEST_WAIT: Duration = Duration::from_secs(64);
 
 /// What one node knows of the hosts that it dials.
 ///
@@ -27,6 +32,7 @@ const MOST_OWN: usize = 256;
 /// used for some time, and also after it while the resolver fails, so that a cluster outlives its DNS.
 pub(crate) struct Names {
     resolve_interval: Duration,
+    lookups: Arc<Lookups>,
     known: Mutex<Known>,
 }
 
@@ -38,9 +44,9 @@ impl Names {
         own: impl IntoIterator<Item = SocketAddr>,
         first_turn: usize,
     ) -> Names {
-        let mut known = Known { names: BTreeMap::new(), own: BTreeSet::new(), first_turn };
+        let mut known = Known { names: BTreeMap::new(), own: BTreeMap::new(), first_turn };
         own.into_iter().for_each(|address| known.add_own(address));
-        Names { resolve_interval, known: Mutex::new(known) }
+        Names { resolve_interval, lookups: Arc::default(), known: Mutex::new(known) }
     }
 
     /// The addresses to try for `to`, in this order.
@@ -49,7 +55,7 @@ impl Names {
         to: &Address,
         deadline: Instant,
     ) -> Result<Vec<SocketAddr>, Failure> {
-        // An IP address is dialled as it is. If it is this node's own, the core learns so and never asks again.
+        // An IP address is dialled as it is. If it is this node's own, the core learns so and waits.
         if let Ok(ip) = to.host().parse::<IpAddr>() {
             return Ok(vec![SocketAddr::new(ip, to.port())]);
         }
@@ -57,7 +63,7 @@ impl Names {
         if fresh_until.is_none_or(|fresh_until| fresh_until <= Instant::now()) {
             self.resolve::<R>(to, deadline, fresh_until.is_some()).await?;
         }
-        match self.known().next(to) {
+        match self.known().next(Instant::now(), to) {
             addresses if addresses.is_empty() => Err(Failure::OnlyItself),
             addresses => Ok(addresses),
         }
@@ -68,7 +74,7 @@ impl Names {
         let begin = Instant::now();
         // Then there must be time left to connect to them.
         let patience = if are_known { begin + deadline.saturating_duration_since(begin) / 2 } else { deadline };
-        let resolved = by::<R, _>(patience, R::resolve(to.host(), to.port())).await;
+        let resolved = by::<R, _>(patience, self.lookups.resolve::<R>(to)).await;
         let fresh_until = Instant::now() + self.resolve_interval;
         let failure = match resolved {
             Some(Ok(addresses)) if !addresses.is_empty() => {
@@ -92,9 +98,26 @@ impl Names {
         self.known().trust(to, Instant::now());
     }
 
-    /// This node has reached itself at `address`, which is left out from now on.
-    pub(crate) fn learn_own(&self, address: SocketAddr) {
-        self.known().add_own(address);
+    /// This node advertises `new` from now on. Others may have `old` by then, unless it `listens` there.
+    pub(crate) fn advertises(&self, old: &Address, new: &Address, listens: SocketAddr) {
+        let socket = |address: &Address| Some(SocketAddr::new(address.host().parse().ok()?, address.port()));
+        let mut known = self.known();
+        if let Some(old) = socket(old).filter(|old| canonical(*old) != canonical(listens)) {
+            known.own.remove(&canonical(old));
+        }
+        if let Some(new) = socket(new) {
+            known.add_own(new);
+        }
+    }
+
+    /// This node has reached itself at `address`, which is left out for a while.
+    pub(crate) fn reached_itself(&self, address: SocketAddr) {
+        self.known().reached_itself(Instant::now(), address);
+    }
+
+    /// Another node has answered at `address`.
+    pub(crate) fn reached_another(&self, address: SocketAddr) {
+        self.known().reached_another(address);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -104,8 +127,17 @@ impl Names {
 
 struct Known {
     names: BTreeMap<Address, Name>,
-    own: BTreeSet<SocketAddr>,
+    own: BTreeMap<SocketAddr, Own>,
     first_turn: usize,
+}
+
+/// An address of this node's own.
+#[derive(Clone, Copy)]
+enum Own {
+    /// It listens there, or advertises it.
+    Always,
+    /// It has reached itself there, and waits.
+    Until { again: Instant, wait: Duration },
 }
 
 struct Name {
@@ -120,9 +152,13 @@ impl Known {
     }
 
     /// What to try next of a name: none of this node's own addresses, so perhaps nothing.
-    fn next(&mut self, name: &Address) -> Vec<SocketAddr> {
+    fn next(&mut self, now: Instant, name: &Address) -> Vec<SocketAddr> {
         let Some(name) = self.names.get_mut(name) else { return Vec::new() };
-        let is_other = |address: &SocketAddr| !self.own.contains(&canonical(*address));
+        let is_other = |address: &SocketAddr| match self.own.get(&canonical(*address)) {
+            Some(Own::Always) => false,
+            Some(Own::Until { again, .. }) => now >= *again,
+            None => true,
+        };
         let mut addresses: Vec<_> = name.addresses.iter().copied().filter(is_other).collect();
         if !addresses.is_empty() {
             let first = name.turn % addresses.len();
@@ -154,7 +190,25 @@ impl Known {
 
     fn add_own(&mut self, address: SocketAddr) {
         if self.own.len() < MOST_OWN {
-            self.own.insert(canonical(address));
+            self.own.insert(canonical(address), Own::Always);
+        }
+    }
+
+    fn reached_itself(&mut self, now: Instant, address: SocketAddr) {
+        let address = canonical(address);
+        let wait = match self.own.get(&address) {
+            Some(Own::Always) => return,
+            Some(Own::Until { wait, .. }) => (*wait * 2).min(LONGEST_WAIT),
+            None if self.own.len() >= MOST_OWN => return,
+            None => FIRST_WAIT,
+        };
+        self.own.insert(address, Own::Until { again: now + wait, wait });
+    }
+
+    fn reached_another(&mut self, address: SocketAddr) {
+        let address = canonical(address);
+        if matches!(self.own.get(&address), Some(Own::Until { .. })) {
+            self.own.remove(&address);
         }
     }
 }
@@ -171,7 +225,7 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3_600);
 
     fn known(first_turn: usize) -> Known {
-        Known { names: BTreeMap::new(), own: BTreeSet::new(), first_turn }
+        Known { names: BTreeMap::new(), own: BTreeMap::new(), first_turn }
     }
 
     fn service() -> Address {
@@ -183,7 +237,7 @@ mod tests {
     }
 
     fn firsts(known: &mut Known, count: usize) -> Vec<Option<SocketAddr>> {
-        (0..count).map(|_| known.next(&service()).first().copied()).collect()
+        (0..count).map(|_| known.next(Instant::now(), &service()).first().copied()).collect()
     }
 
     #[test]
@@ -192,7 +246,7 @@ mod tests {
         let mut firsts = Vec::new();
         for shuffled in [[1, 2, 3], [3, 1, 2], [2, 3, 1]] {
             known.learn(&service(), shuffled.map(node).to_vec(), Instant::now());
-            firsts.push(known.next(&service())[0]);
+            firsts.push(known.next(Instant::now(), &service())[0]);
         }
         assert_eq!(firsts, [node(2), node(3), node(1)], "from the turn it was given on");
     }
@@ -201,8 +255,8 @@ mod tests {
     fn a_dial_tries_a_few_addresses_and_the_dials_try_them_all() {
         let mut known = known(0);
         known.learn(&service(), (1..=9).map(node).collect(), Instant::now());
-        assert_eq!(known.next(&service()), [1, 2, 3, 4].map(node));
-        assert_eq!(known.next(&service()), [2, 3, 4, 5].map(node));
+        assert_eq!(known.next(Instant::now(), &service()), [1, 2, 3, 4].map(node));
+        assert_eq!(known.next(Instant::now(), &service()), [2, 3, 4, 5].map(node));
         assert_eq!(firsts(&mut known, 7), [3, 4, 5, 6, 7, 8, 9].map(|number| Some(node(number))));
     }
 
@@ -217,6 +271,26 @@ mod tests {
         assert_eq!(firsts(&mut known, 2), [Some(node(3)), Some(node(3))], "another port is another node");
         known.add_own(node(3));
         assert_eq!(firsts(&mut known, 1), [None]);
+    }
+
+    #[test]
+    fn an_address_where_it_has_reached_itself_is_tried_again_ever_later() {
+        let mut known = known(0);
+        let mut now = Instant::now();
+        known.add_own(node(2));
+        known.learn(&service(), vec![node(1), node(2)], now + HOUR);
+        for secs in [8, 16, 32, 64, 64] {
+            known.reached_itself(now, node(1));
+            known.reached_itself(now, node(2));
+            assert_eq!(known.next(now + Duration::from_secs(secs - 1), &service()), []);
+            now += Duration::from_secs(secs);
+            assert_eq!(known.next(now, &service()), [node(1)], "what it listens at stays left out");
+        }
+        known.reached_itself(now, node(1));
+        known.reached_another(node(1));
+        assert_eq!(known.next(now, &service()), [node(1)]);
+        known.reached_itself(now, node(1));
+        assert_eq!(known.next(now + FIRST_WAIT, &service()), [node(1)], "it begins anew");
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What the tasks and handles of one node share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use event_listener::Event;
-use tidings_core::{EventKind, ExchangeId, ExchangeTimeouts, Node, NodeId, NodeState, Outcome, Transmit};
+use tidings_core::{Address, EventKind, ExchangeId, ExchangeTimeouts, Node, NodeId, NodeState, Outcome, Transmit};
 use tracing::{Span, debug, info, warn};
 
 use crate::clock::Clock;
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) report: OnceLock<ShutdownReport>,
     /// `None`: the node is not recorded.
     pub(crate) recording: Option<Recording>,
+    /// The addresses whose wrong peers the log has warned of.
+    warned: Mutex<BTreeSet<Address>>,
     open: AtomicUsize,
     idle: Event,
     core: Mutex<Core>,
@@ -132,6 +134,7 @@ impl Shared {
             told: OnceLock::new(),
             report: OnceLock::new(),
             recording: settings.recording,
+            warned: Mutex::default(),
             open: AtomicUsize::new(0),
             idle: Event::new(),
             core: Mutex::new(Core { node, outbox: Vec::new(), cuts: BTreeMap::new(), armed: None, sending: true }),
@@ -278,6 +281,16 @@ impl Shared {
                 _ => info!(parent: &self.span, "{kind}"),
             }
         }
+    }
+
+    /// Whether the log has not warned of this address yet. Past so many it begins anew.
+    pub(crate) fn is_first_warning(&self, address: &Address) -> bool {
+        const MOST_WARNED: usize = 256;
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.len() >= MOST_WARNED {
+            warned.clear();
+        }
+        warned.insert(address.clone())
     }
 
     pub(crate) fn driver_stats(&self) -> DriverStats {

@@ -119,6 +119,10 @@ impl Measure {
         match kind {
             EventKind::NodeJoined { node } => self.joined(observer, node),
             EventKind::NodeLeft { node } | EventKind::NodeRestarted { old: node, .. } => self.left(observer, node),
+            EventKind::NodeMoved { old, new } => {
+                self.left(observer, old);
+                self.joined(observer, new);
+            }
             EventKind::NodeDied { node } => return self.died(now, observer, node),
             _ => {}
         }

@@ -55,6 +55,11 @@ mod addresses {
     }
 
     #[test]
+    fn the_advertised_address_changes_while_the_node_runs() {
+        smol::block_on(suite::the_advertised_address_changes_while_the_node_runs::<Smol>());
+    }
+
+    #[test]
     fn the_identity_is_the_builders() {
         smol::block_on(suite::the_identity_is_the_builders::<Smol>());
     }

@@ -55,6 +55,11 @@ mod addresses {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_advertised_address_changes_while_the_node_runs() {
+        suite::the_advertised_address_changes_while_the_node_runs::<Tokio>().await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_identity_is_the_builders() {
         suite::the_identity_is_the_builders::<Tokio>().await;
     }

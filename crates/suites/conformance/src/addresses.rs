@@ -11,7 +11,7 @@ use tidings_driver::{Cluster, Runtime, StartError};
 
 use crate::peer::silent_listener;
 use crate::wait::until;
-use crate::{node, sees, start, started};
+use crate::{node, sees, start, started, value_at};
 
 /// Port 0 is replaced by the real port, wherever the node shows it.
 pub async fn port_zero_is_reported<R: Runtime>() {
@@ -51,6 +51,32 @@ pub async fn all_addresses_of_a_host_are_tried<R: Runtime>() {
     let builder = node::<ThreeAddresses<R>>("other").seed(seed.id().gossip_advertise_addr().to_string());
     let other = start(builder.connect_timeout(Duration::from_secs(2))).await;
     until::<R>("both are alive", || sees(&seed, &other) && sees(&other, &seed)).await;
+}
+
+/// A running node is given another address: its peers go on with it, with its key-values, and take it for dead at no time.
+pub async fn the_advertised_address_changes_while_the_node_runs<R: Runtime>() {
+    let stays = started::<R>("stays").await;
+    let moves = node::<R>("moves").listen("0.0.0.0:0").advertise("127.0.0.1:0").key_value("kept", "1");
+    let moves = start(moves.seed(stays.local_addr().to_string())).await;
+    until::<R>("each sees the other", || sees(&stays, &moves) && sees(&moves, &stays)).await;
+    until::<R>("the key is there", || value_at(&stays, &moves, "kept").is_some()).await;
+    let before = stays.stats().events;
+
+    let address = Address::new("127.0.0.2", moves.local_addr().port());
+    let id = moves.set_advertise_addr(address.clone()).expect("a valid address");
+    assert_eq!((id.gossip_advertise_addr(), id.generation_id()), (&address, moves.id().generation_id() + 1));
+    assert_eq!(moves.current_id(), id);
+    moves.set("later", "2").expect("a valid key");
+    let kept = || stays.node_state(&id).is_some_and(|state| state.get("kept") == Some("1"));
+    let later = || stays.node_state(&id).is_some_and(|state| state.get("later") == Some("2"));
+    until::<R>("its peer has both keys under the new id", || kept() && later()).await;
+    assert!(stays.live_nodes().contains(&id));
+    let after = stays.stats().events;
+    assert_eq!((after.died, after.restarted, after.forgotten), (before.died, 0, 0));
+
+    let nowhere = moves.set_advertise_addr(Address::new("", 1)).expect_err("no host").to_string();
+    assert!(nowhere.contains("gossip_advertise_addr.host"), "{nowhere}");
+    assert_eq!(moves.current_id(), id, "nothing has changed");
 }
 
 /// The node's identity is what the setters for it say, whatever else is changed.

@@ -114,6 +114,9 @@ fn command(recorder: &mut Recorder, second: u64, now: Instant) {
         5 => {
             recorder.republish(now);
         }
+        8 => {
+            recorder.set_advertise_addr(now, Address::new("moved", 4)).expect("a valid address");
+        }
         6 => recorder.set_seeds(vec![Address::new("seed", 3)]),
         11 => recorder.leave(now),
         _ => {}

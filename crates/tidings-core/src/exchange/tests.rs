@@ -70,7 +70,7 @@ fn what_an_exchange_waits_for_is_what_it_is_when_it_is_closed() {
     );
     let closed = exchanges.close(accepted).unwrap();
     assert_eq!(exchanges.peer(accepted), None);
-    assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false }));
+    assert!(matches!(closed, Closed { stage: Stage::Ack { .. }, tells_farewell: false, to_live: false, .. }));
 
     let dialled = exchanges.dial(at(0), Address::new("h", 1), true, true);
     assert!(exchanges.close(dialled).is_some_and(|closed| closed.tells_farewell && closed.to_live));

@@ -66,6 +66,11 @@ impl Challenger {
         self.heard_version
     }
 
+    /// Whether it is the holder itself, which advertises another address by now: the same process in a later generation.
+    pub(super) fn is_moved(&self, holder: &NodeId, run: Option<Run>) -> bool {
+        self.run.is_some() && self.run == run && self.id.generation_id() > holder.generation_id()
+    }
+
     /// Whether the report is about this very run. A Python relay tells of ids alone.
     pub(super) fn is(&self, report: &Report<'_>) -> bool {
         self.id == *report.id && !Run::differ(self.run, report.run)

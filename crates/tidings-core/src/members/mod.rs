@@ -127,6 +127,17 @@ impl Members {
         }
     }
 
+    /// This node advertises another address from now on.
+    pub(crate) fn set_self_id(&mut self, self_id: NodeId) {
+        self.self_id = self_id;
+    }
+
+    /// Whether this is a node that counts, or one that lays claim to the name of one.
+    pub(crate) fn has_heard_of(&self, id: &NodeId) -> bool {
+        let holder = self.holder_of(id.name()).and_then(|position| self.peers.get_index(position));
+        holder.is_some_and(|(holder, peer)| holder == id || peer.challenger.as_ref().is_some_and(|of| of.id == *id))
+    }
+
     pub(crate) fn get(&self, id: &NodeId) -> Option<&Peer> {
         self.peers.get(id)
     }

@@ -74,14 +74,18 @@ impl Members {
     fn take_over(&mut self, env: &mut Env<'_>, position: usize, challenger: Challenger) {
         let Some((old_id, old)) = self.peers.get_index_mut(position) else { return };
         let (old_id, new_id) = (old_id.clone(), challenger.id.clone());
-        let successor = Peer::succeeding(env, challenger, &old_id, old);
-        let new_key = successor.unproven_key(&new_id);
+        let has_moved = challenger.is_moved(&old_id, old.run());
+        let successor = match has_moved {
+            true => Peer::moved(env, challenger, &old_id, old),
+            false => Peer::succeeding(env, challenger, &old_id, old),
+        };
+        let new_key = Some(successor.unproven_key(&new_id)).filter(|_| !successor.was_live());
         let old = core::mem::replace(old, successor);
         if let Some(former) = old.former.as_ref().filter(|former| former.id != old_id) {
             self.forgotten.remember_former(env, former, &new_id);
         }
         self.unproven.remove(&old.unproven_key(&old_id));
-        self.unproven.insert(new_key);
+        self.unproven.extend(new_key);
         if old_id != new_id {
             // No other node has this id: of each name one is known.
             let _ = self.peers.replace_index(position, new_id.clone());
@@ -95,6 +99,7 @@ impl Members {
             }
         }
         match old.liveness {
+            _ if has_moved && old.announced => env.tell(EventKind::NodeMoved { old: old_id, new: new_id }),
             Liveness::Live => env.tell(EventKind::NodeRestarted { old: old_id, new: new_id }),
             _ if old.announced || old.keys_told => env.tell(EventKind::NodeForgotten { node: old_id }),
             _ => {}

@@ -131,6 +131,25 @@ impl Peer {
         }
     }
 
+    /// The holder itself, `old`, under the id that it has since it advertises another address.
+    pub(super) fn moved(env: &Env<'_>, challenger: Challenger, old_id: &NodeId, old: &Peer) -> Peer {
+        let mut pulse = old.pulse.clone();
+        pulse.go_on_as(env, &challenger.pulse);
+        let heard_version = old.heard_version.max(challenger.heard_version);
+        let successor = Peer::succeeding(env, challenger, old_id, old);
+        Peer {
+            pulse,
+            heard_version,
+            proof: successor.proof,
+            former: successor.former,
+            challenger: None,
+            // What was proved was proved at the former address.
+            run_is_proved: false,
+            is_doubted: false,
+            ..old.clone()
+        }
+    }
+
     pub(crate) fn liveness(&self) -> Liveness {
         self.liveness
     }

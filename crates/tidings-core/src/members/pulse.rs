@@ -138,6 +138,22 @@ impl Pulse {
         !self.is_alive(env) && env.active > last + env.detector.max_interval() * UNPROVEN_INTERVALS
     }
 
+    /// The same process is heard of under another id: these are its signs of life as well.
+    pub(super) fn go_on_as(&mut self, env: &Env<'_>, other: &Pulse) {
+        self.last_seen = self.last_seen.max(other.last_seen);
+        if other.heartbeat <= self.heartbeat {
+            return;
+        }
+        self.heartbeat = other.heartbeat;
+        if other.is_alive(env) && !self.is_alive(env) {
+            self.window = other.window;
+        } else {
+            let at = other.window.last_heartbeat().unwrap_or(other.first_heard);
+            let at = self.window.last_heartbeat().map_or(at, |last| last.max(at));
+            self.window.report_heartbeat(at, &env.detector);
+        }
+    }
+
     /// It is dead: it has to beat twice to come back, unless it does so at once.
     pub(super) fn stop(&mut self) {
         self.window.reset();

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use crate::error::ForgetError;
 use crate::event::EventKind;
 use crate::id::NodeId;
-use crate::members::{Env, Members};
+use crate::members::{Challenger, Env, Members};
 use crate::snapshot::Liveness;
 use crate::time::Instant;
 
@@ -14,6 +14,16 @@ impl Members {
     pub(super) fn refresh(&mut self, env: &mut Env<'_>, position: usize) {
         let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
         let is_alive = peer.pulse.is_alive(env);
+        let moves = |challenger: &Challenger| challenger.is_moved(id, peer.run());
+        // It is not dead if it is heard of under its next id.
+        if !is_alive
+            && peer.liveness == Liveness::Live
+            && peer.challenger.as_deref().is_some_and(moves)
+            && self.settle(env, position)
+        {
+            return;
+        }
+        let Some((id, peer)) = self.peers.get_index_mut(position) else { return };
         // Others may say that it leaves while it does not: as long as it beats they are not believed.
         let has_left = peer.has_left && (peer.left_by_own_word || !peer.pulse.beats_now(env));
         let liveness = match (has_left, is_alive) {

@@ -17,6 +17,7 @@ use crate::testing::{config, entry, id, secs};
 use crate::wire::aiocluster::encode;
 
 mod deadlines;
+mod dials;
 mod rejected;
 mod suspicion;
 

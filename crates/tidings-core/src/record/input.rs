@@ -70,6 +70,11 @@ pub enum Input<'a> {
     Republish,
     /// [`Node::leave`].
     Leave,
+    /// [`Node::set_advertise_addr`].
+    SetAdvertiseAddr {
+        /// The new address.
+        address: Cow<'a, Address>,
+    },
     /// [`Node::forget`].
     Forget {
         /// The node.
@@ -106,6 +111,7 @@ impl Input<'_> {
             Input::DeleteAfterTtl { key } => Answer::from(&node.delete_after_ttl(now, key)),
             Input::Republish => Answer::from(&node.republish(now)),
             Input::Leave => Answer::from(&node.leave(now)),
+            Input::SetAdvertiseAddr { address } => Answer::from(&node.set_advertise_addr(now, Address::clone(address))),
             Input::Forget { node: id } => Answer::from(&node.forget(now, id)),
             Input::SetSeeds { seeds } => Answer::from(&node.set_seeds(seeds.to_vec())),
         };
@@ -137,6 +143,7 @@ impl fmt::Display for Input<'_> {
             Input::DeleteAfterTtl { key } => write!(f, "delete {key:?} after its grace period"),
             Input::Republish => f.write_str("publish all keys again"),
             Input::Leave => f.write_str("leave"),
+            Input::SetAdvertiseAddr { address } => write!(f, "advertise {address}"),
             Input::Forget { node } => write!(f, "forget {node}"),
             Input::SetSeeds { seeds } => write!(f, "take {seeds:?} for seeds"),
         }

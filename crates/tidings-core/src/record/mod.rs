@@ -48,7 +48,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::ops::Deref;
 
-use crate::error::ForgetError;
+use crate::error::{ConfigError, ForgetError};
 use crate::event::Event;
 use crate::exchange::{Abort, ExchangeId, Outcome, Reply, Transmit, Via};
 use crate::id::{Address, NodeId};
@@ -201,6 +201,15 @@ impl Recorder {
     /// As [`Node::forget`].
     pub fn forget(&mut self, now: Instant, id: &NodeId) -> Result<(), ForgetError> {
         self.step(now, || Input::Forget { node: Cow::Borrowed(id) }, |node| node.forget(now, id))
+    }
+
+    /// See [`Node::set_advertise_addr`].
+    pub fn set_advertise_addr(&mut self, now: Instant, address: Address) -> Result<NodeId, ConfigError> {
+        self.step(
+            now,
+            || Input::SetAdvertiseAddr { address: Cow::Borrowed(&address) },
+            |node| node.set_advertise_addr(now, address.clone()),
+        )
     }
 
     /// See [`Node::set_seeds`].

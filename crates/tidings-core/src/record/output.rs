@@ -7,10 +7,10 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::error::ForgetError;
+use crate::error::{ConfigError, ForgetError};
 use crate::event::Event;
 use crate::exchange::{Abort, ExchangeId, Next, Reply, Transmit};
-use crate::id::Address;
+use crate::id::{Address, NodeId};
 use crate::node::Node;
 use crate::state::SetError;
 use crate::time::Instant;
@@ -52,6 +52,8 @@ pub enum Answer {
     Version(Result<Option<u64>, String>),
     /// Of [`Node::forget`]: or why not, in words.
     Forgotten(Result<(), String>),
+    /// Of [`Node::set_advertise_addr`]: or why not, in words.
+    Moved(Result<(), String>),
     /// Of [`Node::republish`].
     Count(u64),
 }
@@ -157,6 +159,12 @@ impl From<&Result<Option<u64>, SetError>> for Answer {
     }
 }
 
+impl From<&Result<NodeId, ConfigError>> for Answer {
+    fn from(result: &Result<NodeId, ConfigError>) -> Answer {
+        Answer::Moved(result.as_ref().map(|_| ()).map_err(ToString::to_string))
+    }
+}
+
 impl From<&Result<(), ForgetError>> for Answer {
     fn from(result: &Result<(), ForgetError>) -> Answer {
         Answer::Forgotten(result.as_ref().copied().map_err(ToString::to_string))
@@ -215,6 +223,8 @@ impl fmt::Display for Answer {
             Answer::Version(Err(reason)) => write!(f, "refuses: {reason}"),
             Answer::Forgotten(Ok(())) => f.write_str("forgets it"),
             Answer::Forgotten(Err(reason)) => write!(f, "refuses: {reason}"),
+            Answer::Moved(Ok(())) => f.write_str("moved"),
+            Answer::Moved(Err(error)) => write!(f, "refused: {error}"),
             Answer::Count(count) => write!(f, "gives {count} keys a new version"),
         }
     }

@@ -98,6 +98,7 @@ impl Net {
         first.delete_after_ttl(now, "kept").unwrap();
         assert!(first.republish(now) > 0);
         first.forget(now, &id("b", 1)).unwrap_err();
+        first.set_advertise_addr(now, Address::new("", 1)).unwrap_err();
         first.set_seeds(alloc::vec![id("c", 1).gossip_advertise_addr().clone(), Address::new("nobody", 1)]);
         self.run(12);
     }
@@ -187,7 +188,7 @@ fn each_input_and_output_is_read_as_it_was() {
         net.take(&mut bytes);
 
         let mut recording = Recording::new(&bytes).unwrap();
-        let mut kinds = [false; 12];
+        let mut kinds = [false; 13];
         while let Some(step) = recording.next_step().unwrap() {
             kinds[match &step.input {
                 Input::Accept { from } => {
@@ -219,6 +220,11 @@ fn each_input_and_output_is_read_as_it_was() {
                     9
                 }
                 Input::Connected { .. } => 10,
+                Input::SetAdvertiseAddr { address } => {
+                    assert_eq!(**address, Address::new("", 1));
+                    assert!(matches!(step.output.as_ref().unwrap().answer, Answer::Moved(Err(_))));
+                    12
+                }
                 Input::Forget { node } => {
                     assert_eq!(**node, id("b", 1));
                     assert!(matches!(step.output.as_ref().unwrap().answer, Answer::Forgotten(Err(_))));
@@ -227,7 +233,7 @@ fn each_input_and_output_is_read_as_it_was() {
             }] = true;
             assert!(step.output.is_some());
         }
-        assert_eq!(kinds, [true; 12]);
+        assert_eq!(kinds, [true; 13]);
     }
 }
 

@@ -52,6 +52,15 @@ impl Replay {
                 self.nodes.remove(old);
                 must_be(self.live.remove(old), old, "restarted, which was not live")
             }
+            EventKind::NodeMoved { old, new } => {
+                if let Some(known) = self.nodes.remove(old) {
+                    self.nodes.insert(new.clone(), known);
+                }
+                if self.live.remove(old) {
+                    self.live.insert(new.clone());
+                }
+                Ok(())
+            }
             EventKind::NodeForgotten { node } => {
                 self.nodes.remove(node);
                 must_be(!self.live.contains(node), node, "is forgotten, which is live")

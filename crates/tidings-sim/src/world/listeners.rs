@@ -43,6 +43,12 @@ impl Listeners {
         });
     }
 
+    /// The host is reached at this address and at no other.
+    pub(super) fn move_to(&mut self, address: Address, host: usize) {
+        self.remove(host);
+        self.add(address, host, Listens::TakesOver);
+    }
+
     /// The host that a connection to this address comes to.
     pub(super) fn at(&self, address: &Address, random: &mut Random) -> Option<usize> {
         let hosts = self.0.get(address)?;

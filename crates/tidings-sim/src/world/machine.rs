@@ -113,6 +113,24 @@ impl World {
         }
     }
 
+    /// Gives a host another address, which its node advertises from then on. Open connections go on. `None`: no node runs
+    /// there.
+    ///
+    /// # Errors
+    /// The address is not valid.
+    pub fn set_advertise_addr(&mut self, index: usize, address: Address) -> Option<Result<NodeId, ConfigError>> {
+        let host = self.hosts.get_mut(index).filter(|host| host.is_running())?;
+        let now = host.clock.read(self.now);
+        let id = match host.node_mut()?.set_advertise_addr(now, address.clone()) {
+            Ok(id) => id,
+            Err(error) => return Some(Err(error)),
+        };
+        host.ip = address.host().parse().unwrap_or(host.ip);
+        self.listeners.move_to(address, index);
+        self.drain(index);
+        Some(Ok(id))
+    }
+
     /// Starts a crashed process again, with nothing but its config and this generation.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ impl Stream {
                 match event.as_str() {
                     "member-live" | "member-dead" | "member-left" | "member-forgotten" => "MemberEvent",
                     "member-restarted" => "RestartEvent",
+                    "member-moved" => "MovedEvent",
                     "name-refused" => "RefusedEvent",
                     "key-changed" | "key-deleted" => "KeyEvent",
                     "lagged" => "LaggedEvent",

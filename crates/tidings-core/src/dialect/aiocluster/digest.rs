@@ -16,6 +16,9 @@ use crate::wire::aiocluster::{Digest, EncodedDigest, FRESH_MS, NodeDigest, Subje
 
 use super::{Aiocluster, MOST_TO_RELEASE_AT_ONCE, PROTOCOL_REVISION, Sender, unmarked};
 
+/// So many nodes at most are told of in the first packet to an address that nothing but hearsay speaks for.
+const MOST_AT_FIRST: usize = 4;
+
 /// Whom a digest is for, as far as is known.
 #[derive(Clone, Copy)]
 pub(super) enum Reader<'a> {
@@ -112,6 +115,14 @@ impl NodeDigest {
             released_version: self.released_version,
         }
     }
+}
+
+/// Whether it is about this very process, at an address that it advertised before.
+fn is_former_self(knowledge: &Knowledge, entry: &NodeDigest) -> bool {
+    let own = &knowledge.config.node_id;
+    entry.run == Some(knowledge.run)
+        && entry.node_id.name() == own.name()
+        && entry.node_id.generation_id() < own.generation_id()
 }
 
 /// What a digest says of each node, given who reads it and when.
@@ -304,6 +315,25 @@ impl Aiocluster {
         digest
     }
 
+    /// The digest for an address that nothing but hearsay speaks for: this node's own entry, and those of the nodes that are
+    /// said to be there.
+    pub(super) fn first_digest(
+        &self,
+        knowledge: &mut Knowledge,
+        at: Moment,
+        to: &Address,
+        room: usize,
+    ) -> EncodedDigest {
+        let own_entry = self.own_entry(knowledge);
+        let (members, env) = knowledge.members(at);
+        let page = Page::new(members, &env, Reader::At(to));
+        let mut digest = EncodedDigest::new(&own_entry, MOST_AT_FIRST, room).into_partial();
+        for (id, peer) in members.at(to).filter(|(id, peer)| page.has(id, peer)).take(MOST_AT_FIRST) {
+            digest.push_within(&page.entry(id, peer), room);
+        }
+        digest
+    }
+
     fn tell_truncation(&mut self, knowledge: &mut Knowledge, left_out: usize, is_usual: bool) {
         knowledge.stats.digests_truncated += 1;
         if is_usual && !core::mem::replace(&mut self.digest_truncation_told, true) {
@@ -325,12 +355,15 @@ impl Aiocluster {
         knowledge.stats.work.visit(digest.entries.len());
         for (number, entry) in digest.entries.iter().enumerate() {
             let report = entry.report(sender);
-            let (members, mut env) = knowledge.members(at);
             let subject = subjects.of_entry(number);
+            let is_former_self = matches!(subject, Subject::Stranger) && is_former_self(knowledge, entry);
+            let (members, mut env) = knowledge.members(at);
             live_told += usize::from(matches!(subject, Subject::Peer(position) if members.is_live_at(position)));
             match subject {
                 Subject::Reader => self.refute(knowledge, at, &report),
                 Subject::Peer(position) => members.hear_of_peer(&mut env, position, &report),
+                // What is said of this very process under a former address is said of it.
+                Subject::Stranger if is_former_self => self.refute(knowledge, at, &report),
                 Subject::Stranger => {
                     if let Some(position) = members.hear_of_stranger(&mut env, &report) {
                         subjects.admitted(number, position);

@@ -75,9 +75,14 @@ impl Aiocluster {
         }
     }
 
-    /// The Syn for whoever is at `to`.
-    pub(crate) fn syn(&mut self, knowledge: &mut Knowledge, at: Moment, to: &Address) -> Bytes {
+    /// The Syn for whoever is at `to`. An address that `is_proven` by nothing but hearsay is not told who else is a member:
+    /// anybody may have invented its node.
+    pub(crate) fn syn(&mut self, knowledge: &mut Knowledge, at: Moment, to: &Address, is_proven: bool) -> Bytes {
         let room = room(knowledge, MessageLen::Syn { digest: 0 });
+        if !is_proven {
+            let digest = self.first_digest(knowledge, at, to, room);
+            return packet(knowledge, Outgoing::Syn(&digest));
+        }
         let whole = self.whole_digest(knowledge, at, Reader::At(to), room);
         let digest = whole.unwrap_or_else(|| self.cut_digest(knowledge, at, Reader::At(to), (room, room)));
         packet(knowledge, Outgoing::Syn(&digest))

@@ -47,7 +47,7 @@ impl core::ops::DerefMut for Gossip {
 
 impl Gossip {
     fn syn(&mut self, at: Moment, to: &Address) -> Bytes {
-        self.dialect.syn(&mut self.knowledge, at, to)
+        self.dialect.syn(&mut self.knowledge, at, to, true)
     }
 
     fn apply(&mut self, at: Moment, delta: &Delta, sender: Sender<'_>) {

@@ -257,6 +257,12 @@ fn describe(kind: &EventKind, at_ms: u64) -> Option<(&'static str, &NodeId, Opti
             data["previous_generation_id"] = old.generation_id().into();
             Some(("member-restarted", new, None, data))
         }
+        EventKind::NodeMoved { old, new } => {
+            let mut data = member_json(new, at_ms);
+            data["previous_generation_id"] = old.generation_id().into();
+            data["previous_address"] = old.gossip_advertise_addr().to_string().into();
+            Some(("member-moved", new, None, data))
+        }
         EventKind::NameRefused { node, other } => {
             let mut data = member_json(node, at_ms);
             data["refused"] = json!({

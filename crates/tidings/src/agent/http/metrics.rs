@@ -126,6 +126,8 @@ impl Scrape {
         out.counters("exchanges", "Exchanges that are over", dialled.into_iter().chain(accepted))?;
         out.gauge("exchanges_open", "Exchanges that are open", driver.exchanges_open)?;
         out.counter("exchanges_not_opened", "Exchanges not opened for want of room", core.exchanges_not_opened)?;
+        out.counter("dials_unproven", "Exchanges opened to addresses of hearsay", core.dials_unproven)?;
+        out.counter("dials_held_back", "Addresses left out of rounds since they do not answer", core.dials_held_back)?;
         out.counter("connections_refused", "Connections refused at a limit", driver.accept_refused)?;
         out.counter("accept_errors", "Connections that the system failed to hand over", driver.accept_errors)?;
         let bytes = [("sent", driver.bytes_sent), ("received", driver.bytes_received)];

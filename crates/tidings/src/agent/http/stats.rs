@@ -32,6 +32,8 @@ fn core(stats: &Stats) -> Value {
         "rounds": stats.rounds,
         "exchanges_not_opened": stats.exchanges_not_opened,
         "exchanges_opened": stats.exchanges_opened,
+        "dials_unproven": stats.dials_unproven,
+        "dials_held_back": stats.dials_held_back,
         "exchanges_accepted": stats.exchanges_accepted,
         "exchanges_refused": stats.exchanges_refused,
         "exchanges_completed": stats.exchanges_completed,

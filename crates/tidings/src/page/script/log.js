@@ -72,13 +72,13 @@ class Log {
 }
 
 const MARKS = {
-  "member-live": "live", "member-restarted": "live", "member-dead": "dead", "member-left": "left", "member-forgotten": "left",
+  "member-live": "live", "member-restarted": "live", "member-moved": "live", "member-dead": "dead", "member-left": "left", "member-forgotten": "left",
   "name-refused": "dead", "key-changed": "key", "key-deleted": "key", lagged: "lag",
 };
 
 const SAID = {
   "member-live": "is live", "member-dead": "is dead", "member-left": "has left",
-  "member-forgotten": "is forgotten", "member-restarted": "has started anew",
+  "member-forgotten": "is forgotten", "member-restarted": "has started anew", "member-moved": "has another address",
   "name-refused": "keeps its name, which another node goes by with another certificate",
 };
 

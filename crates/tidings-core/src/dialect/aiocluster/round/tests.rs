@@ -9,9 +9,9 @@ use crate::dialect::aiocluster::Sender;
 use crate::event::EventQueue;
 use crate::id::NodeId;
 use crate::members::{Env, Proof};
-use crate::stats::Stats;
 use crate::suspicion::Detector;
 use crate::testing::{NOW, config, entry, hear_from, id, members, random, sender};
+use crate::time::Instant;
 
 const ROUNDS: usize = 20_000;
 
@@ -27,7 +27,9 @@ impl Counts {
         let own = [Address::new("me", 7000), Address::new("me-by-another-name", 7000)];
         let mut counts = Counts { by_host: BTreeMap::new(), by_number: BTreeMap::new() };
         for _ in 0..ROUNDS {
-            let targets = targets(members, seeds, &own, NOW, &config, &mut random);
+            let reach = Reach { avoided: &own, dials: &Dials::default() };
+            let at = Moment { now: NOW, active: NOW };
+            let targets = targets(members, seeds, reach, at, &config, &mut random, &mut Stats::default());
             let distinct: BTreeSet<&Address> = targets.iter().collect();
             assert_eq!(distinct.len(), targets.len(), "an address twice: {targets:?}");
             assert!(!targets.iter().any(|target| own.contains(target)), "itself: {targets:?}");

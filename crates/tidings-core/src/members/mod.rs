@@ -36,8 +36,10 @@ mod pulse;
 mod rank;
 mod report;
 mod upkeep;
+mod verdict;
 
 use addresses::Addresses;
+pub(crate) use age::LastSeen;
 use bindings::Bindings;
 pub(crate) use challenger::Challenger;
 pub(crate) use forgotten::Echo;

@@ -6,7 +6,6 @@ pub mod aiocluster;
 mod error;
 pub mod frame;
 mod reader;
-#[allow(dead_code, unused_imports, reason = "the dialect that speaks them is still to come")]
 pub mod tidings;
 
 pub use error::DecodeError;

@@ -99,6 +99,7 @@ impl NodeDigest {
             written: sender.written,
             silence: said.map(|said| Duration::from_millis(said) + allowance),
             allowance,
+            lives: None,
             heartbeat: self.heartbeat,
             max_version: self.max_version,
             complete_version: self.complete_version(),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tidings_core::Dialect;
 use tidings_sim::{Checks, Fault, FaultKind, Keep, Latency, Report, Scenario, Share, Who};
 
 /// A simulated cluster of tidings nodes: virtual time, faulty links, and everything from one seed.
@@ -82,6 +83,14 @@ pub(crate) struct RunArgs {
     /// When they crash.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) crash_at: Duration,
+
+    /// What the nodes say to each other.
+    #[arg(long, value_name = "aiocluster|tidings", value_parser = dialect)]
+    pub(crate) dialect: Option<Dialect>,
+
+    /// The crashed nodes' hosts vanish with them, so that nobody refuses connections.
+    #[arg(long)]
+    pub(crate) power: bool,
 
     /// How closely it is watched.
     #[arg(long, value_name = "off|sampled|full", value_parser = checks)]
@@ -227,6 +236,14 @@ pub(crate) struct ReplayArgs {
     pub(crate) keep_going: bool,
 }
 
+fn dialect(text: &str) -> Result<Dialect, String> {
+    match text {
+        "aiocluster" => Ok(Dialect::Aiocluster),
+        "tidings" => Ok(Dialect::Tidings),
+        _ => Err(format!("{text:?} is none of aiocluster, tidings")),
+    }
+}
+
 fn checks(text: &str) -> Result<Checks, String> {
     match text {
         "off" => Ok(Checks::Off),
@@ -300,13 +317,14 @@ fn scenario(args: &RunArgs) -> Result<Scenario, Box<dyn Error>> {
     set(seed, args.seed);
     set(duration, args.duration);
     set(checks, args.checks);
+    set(&mut protocol.dialect, args.dialect);
     set(&mut protocol.interval, args.interval);
     set(&mut link.loss, args.loss);
     set(&mut link.latency, args.latency);
     set(&mut workload.keys, args.keys);
     set(&mut workload.writes_per_s, args.writes);
     if let Some(share) = args.crash {
-        let kind = FaultKind::Crash { power: false };
+        let kind = FaultKind::Crash { power: args.power };
         let (stagger, every) = (Duration::ZERO, Duration::ZERO);
         scenario.faults.push(Fault { at: args.crash_at, who: Who::Some(share), stagger, times: 0, every, kind });
     }

@@ -20,7 +20,7 @@ fn fault(at: u64, who: Vec<usize>, kind: FaultKind) -> Fault {
 }
 
 fn clean_run(scenario: &Scenario) -> Report {
-    let report = run(scenario).unwrap();
+    let report = run(scenario).expect("a valid scenario");
     assert!(report.violations.is_empty(), "{:?}", report.violations);
     report
 }
@@ -109,7 +109,7 @@ fn a_node_that_nobody_answers_says_so_and_accuses_nobody() {
     let mut world = World::new(1, LinkConfig::default());
     let scenario = scenario(8, 60);
     for index in 0..8 {
-        world.add(scenario.config(index, 1)).unwrap();
+        world.add(scenario.config(index, 1)).expect("a valid config");
     }
     world.run_until(Instant::from_secs(20));
     world.take_news();
@@ -121,7 +121,7 @@ fn a_node_that_nobody_answers_says_so_and_accuses_nobody() {
     };
     assert_eq!(told(|kind| matches!(kind, EventKind::Isolated { .. })), [3]);
     // It sees them dead in the end, and they see it; among the others nobody is even suspected.
-    let third = world.node(3).unwrap().id().clone();
+    let third = world.node(3).expect("it runs").id().clone();
     let suspected = news.iter().filter(|(node, event)| {
         *node != 3 && matches!(&event.kind, EventKind::NodeSuspected { node, .. } if *node != third)
     });

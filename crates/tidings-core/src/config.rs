@@ -43,7 +43,8 @@ pub struct Config {
     pub names_are_tls_names: bool,
     /// When a node is taken for dead, and when it is forgotten.
     pub failure_detector: FailureDetectorConfig,
-    /// What the nodes of the cluster say to each other; the same at all of them. Default: [`Dialect::Aiocluster`].
+    /// What the nodes of the cluster say to each other; the same at all of them. [`Dialect::Tidings`] needs a
+    /// `max_payload_size` of 2,048 or more. Default: [`Dialect::Aiocluster`].
     pub dialect: Dialect,
     /// When a node is taken for dead in [`Dialect::Tidings`].
     pub detection: DetectionConfig,

@@ -115,7 +115,8 @@ impl Node {
     /// The connection of a dialled exchange is made, TLS included: from now on the packets have their time.
     pub fn handle_connected(&mut self, now: Instant, exchange: ExchangeId) {
         let at = self.moment(now);
-        let timeouts = self.message_timeouts();
+        let is_patient = self.tidings.as_ref().is_some_and(|tidings| tidings.is_worth_waiting(exchange));
+        let timeouts = self.message_timeouts(is_patient);
         let patience = patience(&self.knowledge.config, at);
         let patience = timeouts.as_ref().map_or(patience, |timeouts| Patience { timeouts, ..patience });
         self.exchanges.connected(patience, exchange);

@@ -262,6 +262,16 @@ impl Scenario {
         config
     }
 
+    /// The same, whose nodes speak this dialect, with packets that are large enough for it.
+    #[must_use]
+    pub fn speaking(mut self, dialect: Dialect) -> Scenario {
+        self.protocol.dialect = dialect;
+        if dialect == Dialect::Tidings {
+            self.protocol.max_payload_size.iter_mut().for_each(|size| *size = (*size).max(2_048));
+        }
+        self
+    }
+
     /// How many nodes, from the first one on, are seeds: so many of every cluster. Nodes dial those of other clusters too.
     #[must_use]
     pub fn first_nodes(&self) -> usize {

@@ -35,6 +35,10 @@ impl Config {
     /// # Errors
     /// The first field that is outside its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        self.check(aiocluster::smallest_payload(self))
+        let smallest = match self.dialect {
+            config::Dialect::Aiocluster => 0,
+            config::Dialect::Tidings => tidings::SMALLEST_PAYLOAD,
+        };
+        self.check(aiocluster::smallest_payload(self).max(smallest))
     }
 }

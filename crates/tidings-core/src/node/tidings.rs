@@ -23,12 +23,13 @@ type Taken = Result<(Option<Bytes>, Next), (Option<Bytes>, Rejected)>;
 
 impl Node {
     /// Whether this dialect is spoken; then how long each step of an exchange may take.
-    pub(super) fn message_timeouts(&self) -> Option<ExchangeTimeouts> {
-        let tidings = self.tidings.as_ref()?;
-        let step = tidings.timeout(&self.knowledge);
+    pub(super) fn message_timeouts(&self, is_patient: bool) -> Option<ExchangeTimeouts> {
+        const LATE: Duration = Duration::from_secs(2);
+        let step = self.tidings.as_ref()?.timeout(&self.knowledge);
         let configured = &self.knowledge.config.exchange_timeouts;
-        let step = step.min(configured.packet);
-        Some(ExchangeTimeouts { connect: step.min(configured.connect), packet: step, whole: configured.whole })
+        let (connect, packet) = if is_patient { (step * 2, step + LATE) } else { (step, step) };
+        let (connect, packet) = (connect.min(configured.connect), packet.min(configured.packet));
+        Some(ExchangeTimeouts { connect, packet, whole: configured.whole })
     }
 
     /// The own key-values may have changed.
@@ -75,7 +76,7 @@ impl Node {
             self.knowledge.stats.exchanges_not_opened += 1;
             return false;
         }
-        let Some(timeouts) = self.message_timeouts() else { return false };
+        let Some(timeouts) = self.message_timeouts(purpose.is_patient()) else { return false };
         let live = self.peer_at(&to).filter(|(_, peer)| peer.liveness() == Liveness::Live);
         let tls_name = self.peer_at(&to).and_then(|(id, _)| id.tls_name()).map(String::from);
         // Who does not know it after all asks.

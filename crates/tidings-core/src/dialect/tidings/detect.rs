@@ -20,8 +20,13 @@ impl Tidings {
     /// An exchange was opened.
     pub(crate) fn opened(&mut self, knowledge: &Knowledge, at: Moment, exchange: ExchangeId, purpose: Purpose) {
         let due = at.now + self.timeout(knowledge);
-        self.pending.insert(exchange, Pending { purpose, sent: at.now, due });
+        self.pending.insert(exchange, Pending { purpose, sent: at.now, due, has_failed: false });
         self.overdue.insert((due, exchange));
+    }
+
+    /// Whether an exchange is worth waiting for when it has failed: how late the answer is shows how slow the links are.
+    pub(crate) fn is_worth_waiting(&self, exchange: ExchangeId) -> bool {
+        self.pending.get(&exchange).is_some_and(|pending| pending.purpose.is_patient())
     }
 
     fn take_pending(&mut self, exchange: ExchangeId) -> Option<Pending> {
@@ -36,6 +41,9 @@ impl Tidings {
         self.is_isolated = false;
         let Some(pending) = self.take_pending(exchange) else { return };
         self.pace.took(at.now.saturating_duration_since(pending.sent));
+        if pending.has_failed {
+            return;
+        }
         match pending.purpose {
             Purpose::Round(_) => self.cases.exchange_succeeded(),
             Purpose::Relay { target, asked_by } => self.report(target, asked_by, true, asked_at),
@@ -45,14 +53,17 @@ impl Tidings {
 
     /// An exchange that this node opened is over; if it was not answered by then, it never will be.
     pub(crate) fn closed(&mut self, knowledge: &mut Knowledge, at: Moment, exchange: ExchangeId, outcome: Outcome) {
-        if let Some(pending) = self.take_pending(exchange) {
+        if let Some(pending) = self.take_pending(exchange).filter(|pending| !pending.has_failed) {
             self.failed(knowledge, at, pending, outcome == Outcome::Refused);
         }
     }
 
     pub(super) fn end_overdue(&mut self, knowledge: &mut Knowledge, at: Moment) {
-        while let Some((_, exchange)) = self.overdue.first().copied().filter(|(due, _)| *due <= at.now) {
-            if let Some(pending) = self.take_pending(exchange) {
+        while let Some((due, exchange)) = self.overdue.first().copied().filter(|(due, _)| *due <= at.now) {
+            self.overdue.remove(&(due, exchange));
+            if let Some(pending) = self.pending.get_mut(&exchange) {
+                pending.has_failed = true;
+                let pending = *pending;
                 self.failed(knowledge, at, pending, false);
             }
         }

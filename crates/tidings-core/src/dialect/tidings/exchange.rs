@@ -73,7 +73,12 @@ impl Tidings {
     /// The bytes of a message. Who introduces itself says of which cluster it is.
     pub(crate) fn packet(&self, knowledge: &mut Knowledge, message: Message) -> Bytes {
         let cluster_id = if message.own.is_some() { knowledge.cluster_id.clone() } else { Arc::default() };
-        let bytes = encode(&Packet { cluster_id, message });
+        let mut packet = Packet { cluster_id, message };
+        let mut bytes = encode(&packet);
+        // Lists are made to fit, each by itself; a large value may leave no room for the others.
+        while bytes.len() > knowledge.config.max_payload_size && shorten(&mut packet.message) {
+            bytes = encode(&packet);
+        }
         let stats = &mut knowledge.stats;
         stats.bytes_sent += bytes.len() as u64;
         stats.max_packet_bytes_sent = stats.max_packet_bytes_sent.max(bytes.len() as u64);
@@ -284,6 +289,9 @@ impl Tidings {
     ) -> Heard {
         let mut heard = Heard::default();
         self.hear_sender(knowledge, at, from, message);
+        if message.fingerprint == self.table.fingerprint() {
+            self.rumours.known_elsewhere(rumours::times(self.table.live()));
+        }
         // A table in pieces, and what is told behind the answer, was asked for: others ask for themselves.
         let is_news = is_news && message.next.is_none();
         for entry in &message.rumours {
@@ -437,7 +445,9 @@ impl Tidings {
                 news.extend(news_of(id, peer.run(), &peer.state, known));
             }
         }
-        let packed = pack(&news, Budget::of(room), &Sizes, random);
+        // A single value may be as large as a packet that holds nothing else.
+        let single = config.max_payload_size.saturating_sub(ENVELOPE);
+        let packed = pack(&news, Budget { usual: room, single: single.max(room) }, &Sizes, random);
         stats.deltas_truncated += packed.truncated;
         packed.delta
     }
@@ -457,7 +467,7 @@ impl Tidings {
             room -= len;
             message.rumours.push(entry);
         }
-        self.service_left -= piece - room;
+        self.service_left = self.service_left.saturating_sub(piece - room);
         if message.rumours.is_empty() && message.next.is_some() {
             message.next = Some(cursor);
             for _ in 0..PASSED_ON_TO {
@@ -467,6 +477,23 @@ impl Tidings {
             }
         }
     }
+}
+
+/// Leaves out what can be said another time: all else before key-values. False: there is nothing left to leave out.
+fn shorten(message: &mut Message) -> bool {
+    let half = |len: usize| len / 2;
+    match message {
+        // The entries of a table in pieces are never said again.
+        Message { rumours, next: None, .. } if !rumours.is_empty() => rumours.truncate(half(rumours.len())),
+        Message { wants, .. } if !wants.is_empty() => wants.truncate(half(wants.len())),
+        Message { ranges, .. } if !ranges.is_empty() => ranges.truncate(half(ranges.len())),
+        Message { sums, .. } if !sums.is_empty() => sums.clear(),
+        Message { delta, .. } if !delta.node_deltas.is_empty() => {
+            delta.node_deltas.truncate(half(delta.node_deltas.len()));
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// Whether two entries say the same of a node, ages left out.

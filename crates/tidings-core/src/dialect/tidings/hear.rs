@@ -13,10 +13,13 @@ use crate::state::Claim;
 use crate::suspicion::{Accused, Seen};
 use crate::wire::tidings::{Entry, Message, Named, NodeHash, Status, hash_of};
 
-use super::{From, Tidings};
+use super::{From, Obituary, Tidings};
 
 /// What others say of a node's refutations is believed so far ahead of what is known.
 const LIFE_STEP: u64 = 1 << 16;
+
+/// More runs than this nobody tells of as replaced at a time.
+const MOST_OBITUARIES: usize = 256;
 
 /// What came of hearing entries.
 #[derive(Debug, Default)]
@@ -74,7 +77,12 @@ impl Tidings {
         // Who is not known may take the place of another run of its name.
         let former = match run_before {
             Some(_) => None,
-            None => knowledge.members.holder_of_name(report.id).cloned(),
+            None => {
+                let holder = knowledge.members.holder_of_name(report.id);
+                holder.and_then(|id| {
+                    Some((id.clone(), knowledge.members.get(id)?.run()?, knowledge.members.get(id)?.life))
+                })
+            }
         };
         let run_before = run_before.flatten();
         let (members, mut env) = knowledge.members(at);
@@ -87,9 +95,14 @@ impl Tidings {
         let peer = knowledge.members.get(report.id);
         let is_known = peer.is_some_and(|peer| !peer.is_other_run(report.run));
         let is_new_run = is_known && Run::differ(run_before, report.run);
-        if let Some(former) = former.filter(|_| is_known) {
+        if let Some((former, run, life)) = former.filter(|_| is_known) {
             let former_hash = hash_of(&knowledge.cluster_id, &former);
             self.touch(knowledge, at, former_hash, &former);
+            if self.obituaries.len() < MOST_OBITUARIES && report.word.is_proved() {
+                self.obituaries.insert(former_hash, Obituary { run, life, at: at.now });
+                self.rumours.tell(former_hash, false, true);
+                self.hurry(at.now);
+            }
         }
         if is_new_run {
             self.cases.forget(hash.0);

@@ -25,7 +25,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use core::time::Duration;
 
 use crate::exchange::ExchangeId;
-use crate::id::{Address, NodeId};
+use crate::id::{Address, NodeId, Run};
 use crate::knowledge::{Knowledge, Moment};
 use crate::members::{LastSeen, Peer, Proof};
 use crate::snapshot::Liveness;
@@ -37,6 +37,9 @@ pub(crate) use exchange::Step;
 use pace::Pace;
 use rumours::Rumours;
 use table::{Counted, FADE, Table};
+
+/// The least that `max_payload_size` may be: the usual message, and room for key-values beside it.
+pub(crate) const SMALLEST_PAYLOAD: usize = 2_048;
 
 /// What this dialect keeps in mind beside what the node knows.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +69,19 @@ pub(crate) struct Tidings {
     /// The bytes of tables that may be sent to those who join, until the next round.
     service_left: usize,
     is_isolated: bool,
+    /// The runs whose places others have taken: they are told of as dead for a while.
+    obituaries: BTreeMap<NodeHash, Obituary>,
     dials: VecDeque<Dial>,
+}
+
+/// A run that ended here because another one of its name answers at its address.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+struct Obituary {
+    run: Run,
+    life: u64,
+    /// When the other one was met.
+    at: Instant,
 }
 
 /// An exchange that is to be opened.
@@ -99,12 +114,21 @@ pub(crate) enum Purpose {
     Report { target: NodeHash, is_alive: bool, at: Instant },
 }
 
+impl Purpose {
+    /// Whether a late answer is taken all the same.
+    pub(crate) fn is_patient(self) -> bool {
+        matches!(self, Purpose::Round(_) | Purpose::Try)
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 struct Pending {
     purpose: Purpose,
     sent: Instant,
     due: Instant,
+    /// It was not answered in time. It may still be, late.
+    has_failed: bool,
 }
 
 /// Whose message it is, and what is known of when it was written.
@@ -227,6 +251,12 @@ impl Tidings {
     fn entry(&self, knowledge: &Knowledge, at: Moment, hash: NodeHash, is_in_full: bool) -> Option<Entry> {
         if hash == self.own {
             return Some(self.own_entry(knowledge, is_in_full));
+        }
+        if let Some(Obituary { run, life, at: met_at }) = self.obituaries.get(&hash).copied() {
+            let age_ms = millis(at.now.saturating_duration_since(met_at));
+            let status = Status::Dead { silent_ms: age_ms, failed_ms: age_ms };
+            let node = Named::Hash(hash);
+            return Some(Entry { node, run, life, status, max_version: 0, last_gc_version: 0 });
         }
         let id = self.table.id_of(hash)?;
         let peer = knowledge.members.get(id)?;

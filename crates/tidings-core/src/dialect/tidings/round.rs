@@ -8,6 +8,7 @@ use crate::snapshot::Liveness;
 use crate::wire::tidings::{NodeHash, hash_of};
 
 use super::exchange::Drawn;
+use super::table::FADE;
 use super::{Dial, Purpose, Tidings};
 
 /// The bytes of tables that are sent in one round to those who join.
@@ -28,6 +29,7 @@ impl Tidings {
         self.probes_left = knowledge.config.detection.probe_budget;
         self.service_left = SERVICE_A_ROUND;
         self.maintain(knowledge, at);
+        self.obituaries.retain(|_, obituary| obituary.at + FADE > at.now);
         let mut drawn: Vec<NodeHash> = Vec::new();
         for _ in 0..knowledge.config.gossip_count {
             let Some((hash, id)) = self.draw_live(knowledge, &drawn) else { break };
@@ -59,7 +61,7 @@ impl Tidings {
         let from = if self.swept < knowledge.members.len() { self.swept } else { 0 };
         let (members, mut env) = knowledge.members(at);
         let forgotten = members.refresh_some(&mut env, from, SWEEP);
-        self.swept = from + SWEEP;
+        self.swept = from.saturating_add(SWEEP);
         for id in forgotten {
             let hash = hash_of(&knowledge.cluster_id, &id);
             self.touch(knowledge, at, hash, &id);

@@ -38,7 +38,7 @@ impl Rumours {
         let before = self.of.remove(&hash);
         if let Some(before) = before {
             self.order.remove(&(before.told, hash));
-            self.aged -= usize::from(before.is_aged);
+            self.aged = self.aged.saturating_sub(usize::from(before.is_aged));
         } else if self.of.len() >= MAX_RUMOURS {
             return;
         }
@@ -73,19 +73,37 @@ impl Rumours {
     pub(super) fn told(&mut self, hash: NodeHash, most: u32) {
         let Some(rumour) = self.of.get_mut(&hash) else { return };
         self.order.remove(&(rumour.told, hash));
-        rumour.told += 1;
+        rumour.told = rumour.told.saturating_add(1);
         if rumour.told >= most {
-            self.aged -= usize::from(rumour.is_aged);
+            self.aged = self.aged.saturating_sub(usize::from(rumour.is_aged));
             self.of.remove(&hash);
         } else {
             self.order.insert((rumour.told, hash));
         }
     }
 
+    /// Another node knows all that is known here: all news counts as told some more times, but for what is nothing without
+    /// its age.
+    pub(super) fn known_elsewhere(&mut self, most: u32) {
+        const TIMES: u32 = 3;
+        if self.of.len() == self.aged {
+            return;
+        }
+        let of = core::mem::take(&mut self.of);
+        self.order.clear();
+        for (hash, mut rumour) in of {
+            rumour.told = rumour.told.saturating_add(if rumour.is_aged { 0 } else { TIMES });
+            if rumour.is_aged || rumour.told < most {
+                self.order.insert((rumour.told, hash));
+                self.of.insert(hash, rumour);
+            }
+        }
+    }
+
     pub(super) fn remove(&mut self, hash: NodeHash) {
         if let Some(rumour) = self.of.remove(&hash) {
             self.order.remove(&(rumour.told, hash));
-            self.aged -= usize::from(rumour.is_aged);
+            self.aged = self.aged.saturating_sub(usize::from(rumour.is_aged));
         }
     }
 
@@ -126,6 +144,18 @@ mod tests {
         let (_, rumour) = rumours.iter().next().unwrap();
         let expected = Rumour { told: 0, is_entry: true, is_in_full: true, is_aged: false, keys_from: Some(5) };
         assert_eq!(rumour, expected);
+    }
+
+    #[test]
+    fn what_is_known_elsewhere_too_comes_to_an_end_sooner() {
+        let mut rumours = Rumours::default();
+        rumours.tell(NodeHash(1), true, false);
+        rumours.tell(NodeHash(2), false, true);
+        (0..2).for_each(|_| rumours.known_elsewhere(7));
+        assert_eq!(rumours.iter().count(), 2);
+        rumours.known_elsewhere(7);
+        assert_eq!(rumours.iter().map(|(hash, _)| hash.0).collect::<Vec<_>>(), [2]);
+        assert!(rumours.has_aged());
     }
 
     #[test]

@@ -68,7 +68,7 @@ impl Table {
         if let Some(sum) = self.sums.get_mut(hash.bucket()) {
             *sum = sum.wrapping_sub(row.digest).wrapping_add(digest);
         }
-        self.live = self.live + usize::from(is_live) - usize::from(row.is_live);
+        self.live = (self.live + usize::from(is_live)).saturating_sub(usize::from(row.is_live));
         (row.digest, row.is_live) = (digest, is_live);
         if let Some(fades_at) = counted.and_then(|counted| counted.fades_at) {
             self.fading.insert((fades_at, hash));
@@ -81,7 +81,7 @@ impl Table {
         if let Some(sum) = self.sums.get_mut(hash.bucket()) {
             *sum = sum.wrapping_sub(row.digest);
         }
-        self.live -= usize::from(row.is_live);
+        self.live = self.live.saturating_sub(usize::from(row.is_live));
     }
 
     /// The node of a hash.

@@ -139,6 +139,10 @@ pub(crate) struct SwarmArgs {
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) run_for: Option<Duration>,
 
+    /// What the nodes say to each other.
+    #[arg(long, value_name = "aiocluster|tidings", value_parser = dialect, default_value = "aiocluster")]
+    pub(crate) dialect: Dialect,
+
     /// Go on after a seed has failed, and make none smaller.
     #[arg(long)]
     pub(crate) keep_going: bool,
@@ -312,12 +316,14 @@ fn scenario(args: &RunArgs) -> Result<Scenario, Box<dyn Error>> {
         (None, Some(seed)) => tidings_sim::swarm::scenario(seed),
         (None, None) => Scenario::default(),
     };
+    if let Some(dialect) = args.dialect {
+        scenario = scenario.speaking(dialect);
+    }
     let Scenario { nodes, seed, duration, checks, protocol, link, workload, .. } = &mut scenario;
     set(nodes, args.nodes);
     set(seed, args.seed);
     set(duration, args.duration);
     set(checks, args.checks);
-    set(&mut protocol.dialect, args.dialect);
     set(&mut protocol.interval, args.interval);
     set(&mut link.loss, args.loss);
     set(&mut link.latency, args.latency);

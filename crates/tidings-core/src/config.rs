@@ -43,8 +43,88 @@ pub struct Config {
     pub names_are_tls_names: bool,
     /// When a node is taken for dead, and when it is forgotten.
     pub failure_detector: FailureDetectorConfig,
+    /// What the nodes of the cluster say to each other; the same at all of them. [`Dialect::Tidings`] needs a
+    /// `max_payload_size` of 2,048 or more. Default: [`Dialect::Aiocluster`].
+    pub dialect: Dialect,
+    /// When a node is taken for dead in [`Dialect::Tidings`].
+    pub detection: DetectionConfig,
     /// Bounds on memory and on what peers may send.
     pub limits: Limits,
+}
+
+/// What the nodes of a cluster say to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum Dialect {
+    /// What Python aiocluster speaks: every exchange tells of every node.
+    #[default]
+    Aiocluster,
+    /// That between nodes of ours alone: an exchange tells of what is new. Experimental.
+    Tidings,
+}
+
+/// When a node is taken for dead in [`Dialect::Tidings`]. All nodes of a cluster should have the same.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DetectionConfig {
+    /// How long a node is silent before it is declared dead, 1 s to 1 h. Default: 4 s. Shorter pauses of its process kill
+    /// no node.
+    pub suspicion_time: Duration,
+    /// The evidence that makes an accusation, 1 to 100: -log10 of the chance that a node lives although so many probes
+    /// fail, if they fail independently of each other. Default: 12.
+    pub threshold: f64,
+    /// Probes of suspects that a node sends in a gossip interval, 4 to 10,000. Default: 96.
+    pub probe_budget: u32,
+    /// An exchange that takes longer has failed, unless exchanges take as long usually: 10 ms to 60 s. Default: 500 ms.
+    pub probe_timeout: Duration,
+}
+
+impl Default for DetectionConfig {
+    fn default() -> DetectionConfig {
+        DetectionConfig::lan()
+    }
+}
+
+impl DetectionConfig {
+    /// For nodes on one machine: crashes are seen sooner.
+    #[must_use]
+    pub fn local() -> DetectionConfig {
+        DetectionConfig {
+            suspicion_time: Duration::from_secs(2),
+            probe_timeout: Duration::from_millis(200),
+            ..DetectionConfig::lan()
+        }
+    }
+
+    /// For nodes in one place. The default.
+    #[must_use]
+    pub fn lan() -> DetectionConfig {
+        DetectionConfig {
+            suspicion_time: Duration::from_secs(4),
+            threshold: 12.0,
+            probe_budget: 96,
+            probe_timeout: Duration::from_millis(500),
+        }
+    }
+
+    /// For nodes far apart.
+    #[must_use]
+    pub fn wan() -> DetectionConfig {
+        DetectionConfig {
+            suspicion_time: Duration::from_secs(8),
+            probe_timeout: Duration::from_secs(1),
+            ..DetectionConfig::lan()
+        }
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        within("detection.suspicion_time", self.suspicion_time, Duration::from_secs(1)..=HOUR)?;
+        within("detection.threshold", self.threshold, 1.0..=100.0)?;
+        within("detection.probe_budget", self.probe_budget, 4..=10_000)?;
+        within("detection.probe_timeout", self.probe_timeout, MILLISECOND * 10..=Duration::from_secs(60))
+    }
 }
 
 /// How long each part of an exchange may take, 1 ms to 24 h each. The node ends one that takes longer, and has its
@@ -167,6 +247,8 @@ impl Config {
             exchange_timeouts: ExchangeTimeouts::default(),
             names_are_tls_names: false,
             failure_detector: FailureDetectorConfig::default(),
+            dialect: Dialect::default(),
+            detection: DetectionConfig::default(),
             limits: Limits::default(),
         }
     }
@@ -201,6 +283,7 @@ impl Config {
         within("max_concurrent_gossip", self.max_concurrent_gossip, 1..=4_096)?;
         self.exchange_timeouts.validate()?;
         self.failure_detector.validate()?;
+        self.detection.validate()?;
         self.limits.validate(self.max_payload_size)
     }
 
@@ -279,7 +362,7 @@ mod tests {
     #[test]
     fn each_bad_field_is_named_with_its_value_and_range() {
         type Break = (fn(&mut Config), &'static str, &'static str);
-        let breaks: [Break; 33] = [
+        let breaks: [Break; 37] = [
             (|c| c.node_id = NodeId::new("", 1, Address::new("h", 1)), "node_id.name", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("", 1)), "node_id.gossip_advertise_addr.host", "\"\""),
             (|c| c.node_id = NodeId::new("a", 1, Address::new("h", 0)), "node_id.gossip_advertise_addr.port", "0"),
@@ -310,6 +393,10 @@ mod tests {
             (|c| c.failure_detector.max_interval = Some(Duration::ZERO), "failure_detector.max_interval", "0ns"),
             (|c| c.failure_detector.initial_interval = Some(Duration::MAX), "failure_detector.initial_interval", "s"),
             (|c| c.failure_detector.dead_node_grace_period = Duration::ZERO, "dead_node_grace_period", "0ns"),
+            (|c| c.detection.suspicion_time = Duration::ZERO, "detection.suspicion_time", "0ns"),
+            (|c| c.detection.threshold = f64::NAN, "detection.threshold", "NaN"),
+            (|c| c.detection.probe_budget = 3, "detection.probe_budget", "3"),
+            (|c| c.detection.probe_timeout = Duration::MAX, "detection.probe_timeout", "s"),
             (|c| c.limits.max_nodes = 0, "limits.max_nodes", "0"),
             (|c| c.limits.max_nodes = 25_000, "limits.decode.max_digest_entries", "limits.max_nodes, which is 25000"),
             (|c| c.limits.decode.max_digest_entries = 9_999, "limits.decode.max_digest_entries", "9999"),

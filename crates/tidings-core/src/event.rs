@@ -3,6 +3,7 @@
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::fmt;
+use core::time::Duration;
 
 use crate::id::NodeId;
 use crate::limits::Limits;
@@ -38,6 +39,29 @@ pub enum EventKind {
     NodeDied {
         /// The node.
         node: NodeId,
+    },
+    /// Somebody, perhaps this node, accuses a live node of being dead. It is declared dead unless a later sign of life
+    /// comes. Only in [`Dialect::Tidings`](crate::Dialect), as the next two.
+    NodeSuspected {
+        /// The node.
+        node: NodeId,
+        /// How long it has been silent.
+        silent_for: Duration,
+        /// Who told this node so; itself, if it found that out.
+        by: NodeId,
+        /// The evidence, where this node found it out itself: -log10 of the chance that failures such as these come
+        /// together while the node lives.
+        evidence: Option<f64>,
+    },
+    /// A suspected node lives.
+    NodeRecovered {
+        /// The node.
+        node: NodeId,
+    },
+    /// Nobody answers this node: what it shows is out of date, and it accuses nobody.
+    Isolated {
+        /// How long nobody has answered, about.
+        since: Duration,
     },
     /// A node that died or left is remembered no longer, or another run has its name now; its key-values are gone. It may be
     /// one that never joined, but whose key-values were told of.
@@ -135,6 +159,13 @@ impl fmt::Display for EventKind {
             EventKind::NodeConflict { node, other } => {
                 write!(f, "{node} and {other} have one name and both are running; stop one or rename it")
             }
+            EventKind::NodeSuspected { node, silent_for, by, .. } => {
+                write!(f, "{node} is suspected, silent for {silent_for:?}, by the word of {by}")
+            }
+            EventKind::NodeRecovered { node } => write!(f, "{node} is suspected no longer: it lives"),
+            EventKind::Isolated { since } => {
+                write!(f, "nobody has answered this node for {since:?}; see its network, what it shows is out of date")
+            }
             EventKind::OtherCluster { cluster_id, from: Some(node) } => {
                 write!(f, "{node} belongs to another cluster, {cluster_id:?}; see cluster_id and seeds of both")
             }
@@ -172,7 +203,9 @@ impl EventKind {
             | EventKind::NodeLeft { node }
             | EventKind::NodeDied { node }
             | EventKind::NodeForgotten { node } => node.bytes(),
-            EventKind::NodeRestarted { old, new } => old.bytes() + new.bytes(),
+            EventKind::NodeRecovered { node } => node.bytes(),
+            EventKind::NodeSuspected { node, by, .. } => node.bytes() + by.bytes(),
+            EventKind::NodeRestarted { old, new } | EventKind::NodeMoved { old, new } => old.bytes() + new.bytes(),
             EventKind::NameRefused { node, other } | EventKind::NodeConflict { node, other } => {
                 node.bytes() + other.bytes()
             }
@@ -180,7 +213,10 @@ impl EventKind {
             EventKind::KeyChanged { node, key, old, new } => {
                 node.bytes() + key.len() + old.as_ref().map_or(0, of_value) + of_value(new)
             }
-            EventKind::VersionRefused { .. } | EventKind::DigestTruncated { .. } | EventKind::LeaveFinished { .. } => 0,
+            EventKind::Isolated { .. }
+            | EventKind::VersionRefused { .. }
+            | EventKind::DigestTruncated { .. }
+            | EventKind::LeaveFinished { .. } => 0,
         }
     }
 }

@@ -132,6 +132,9 @@ pub(crate) enum Stage {
     Syn { accepted_at: Instant, may_have_waited: Duration },
     /// Accepted: the Ack to our SynAck, from the node that sent the Syn.
     Ack { from: NodeId, protocol_revision: u32, proof: Proof, asked_at: Instant },
+    /// In the dialect between nodes of ours: the next message of an exchange. `asked_at`: when the last one was sent, or the
+    /// connection was made. `from`: who spoke on it before. `is_announced`: the dialler said that it has more to say.
+    Message { to: Option<Address>, asked_at: Instant, from: Option<NodeId>, is_announced: bool },
     /// Nothing: only to be closed. `told`: the node that holds our key-values up to a version once the Ack is sent.
     Close { completed: bool, told: Option<(NodeId, u64)> },
 }
@@ -221,6 +224,22 @@ impl Exchanges {
         })
     }
 
+    /// The same in the dialect between nodes of ours, for whoever is at `to`.
+    pub(crate) fn dial_message(
+        &mut self,
+        patience: Patience<'_>,
+        to: Address,
+        is_announced: bool,
+        tells_farewell: bool,
+    ) -> ExchangeId {
+        let stage = Stage::Message { to: Some(to.clone()), asked_at: patience.now, from: None, is_announced };
+        let id = self.dial(patience, to, false, tells_farewell);
+        if let Some(exchange) = self.open.get_mut(&id) {
+            exchange.stage = stage;
+        }
+        id
+    }
+
     /// Takes in an exchange opened by a peer, which may have waited for so long; `None`: there are too many, of all peers or of this one.
     pub(crate) fn accept(
         &mut self,
@@ -260,9 +279,13 @@ impl Exchanges {
 
     /// The connection of a dialled exchange is made; the packets' turn has come.
     pub(crate) fn connected(&mut self, patience: Patience<'_>, id: ExchangeId) {
-        if self.open.get(&id).is_some_and(|exchange| exchange.step == Deadline::Connect) {
-            self.begin_step(patience, id);
+        let Some(exchange) = self.open.get_mut(&id).filter(|exchange| exchange.step == Deadline::Connect) else {
+            return;
+        };
+        if let Stage::Message { asked_at, .. } = &mut exchange.stage {
+            *asked_at = patience.now;
         }
+        self.begin_step(patience, id);
     }
 
     /// The next packet, ours or the peer's, has from now on its own time.

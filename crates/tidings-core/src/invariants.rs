@@ -73,8 +73,8 @@ pub fn check(node: &Node) -> Result<(), Violation> {
     bounded("names bound to certificates", knowledge.members.bindings_len(), limits.max_nodes)?;
     bounded("forgotten nodes", knowledge.members.forgotten_len(), limits.max_forgotten_nodes)?;
     bounded("accepted exchanges", node.exchanges().accepted(), limits.max_accepted_exchanges)?;
-    bounded("dialled exchanges", node.exchanges().dialled(), knowledge.config.max_concurrent_gossip)?;
-    let open = limits.max_accepted_exchanges + knowledge.config.max_concurrent_gossip;
+    bounded("dialled exchanges", node.exchanges().dialled(), knowledge.config.max_dialled())?;
+    let open = limits.max_accepted_exchanges + knowledge.config.max_dialled();
     bounded("connections to be cut", node.exchanges().aborts().len(), open)?;
     for (_, peer) in knowledge.members.iter() {
         // A farewell comes on top.

@@ -146,7 +146,7 @@ mod time;
 pub mod wire;
 mod work;
 
-pub use config::{Config, ExchangeTimeouts, FailureDetectorConfig};
+pub use config::{Config, DetectionConfig, Dialect, ExchangeTimeouts, FailureDetectorConfig};
 pub use error::{ConfigError, ForgetError, Rejected};
 pub use event::{Event, EventKind};
 pub use exchange::{Abort, Deadline, ExchangeId, Next, Outcome, Reply, Transmit, Via};

@@ -1,5 +1,6 @@
 //! One member's whole protocol state, and every verb there is.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -10,8 +11,9 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::config::Config;
-use crate::dialect::Dialect;
 use crate::dialect::aiocluster::{self, MOST_AT_ONE_ADDRESS, Sender, round};
+use crate::dialect::tidings::{Purpose, Tidings};
+use crate::dialect::{self, Dialect};
 use crate::dials::Dials;
 use crate::error::{ConfigError, ForgetError, Rejected};
 use crate::event::{Event, EventKind};
@@ -41,6 +43,8 @@ const MIN_PAUSE: Duration = Duration::from_millis(250);
 pub struct Node {
     knowledge: Knowledge,
     dialect: Dialect,
+    /// The dialect between nodes of ours, where it is the one that is spoken.
+    tidings: Option<Box<Tidings>>,
     exchanges: Exchanges,
     transmits: VecDeque<Transmit>,
     seeds: Vec<Address>,
@@ -71,8 +75,10 @@ impl Node {
         let mut knowledge = Knowledge::new(config, random);
         // aiocluster's first heartbeat is 1, and 0 means that none was heard.
         knowledge.own.heartbeat = 1;
+        let tidings = dialect::tidings_of(&knowledge);
         Ok(Node {
             knowledge,
+            tidings,
             dialect: Dialect::default(),
             exchanges: Exchanges::default(),
             transmits: VecDeque::new(),
@@ -112,7 +118,11 @@ impl Node {
     /// The connection of a dialled exchange is made, TLS included: from now on the packets have their time.
     pub fn handle_connected(&mut self, now: Instant, exchange: ExchangeId) {
         let at = self.moment(now);
-        self.exchanges.connected(patience(&self.knowledge.config, at), exchange);
+        let is_patient = self.tidings.as_ref().is_some_and(|tidings| tidings.is_worth_waiting(exchange));
+        let timeouts = self.message_timeouts(is_patient);
+        let patience = patience(&self.knowledge.config, at);
+        let patience = timeouts.as_ref().map_or(patience, |timeouts| Patience { timeouts, ..patience });
+        self.exchanges.connected(patience, exchange);
     }
 
     /// A packet has come on an open exchange, from the peer that `peer` proves it to be. Do what the reply says.
@@ -120,7 +130,12 @@ impl Node {
         let at = self.moment(now);
         self.knowledge.stats.bytes_received += packet.len() as u64;
         self.knowledge.stats.work.touch(packet.len());
-        match self.take_packet(at, via, packet, peer) {
+        let taken = match self.tidings {
+            Some(_) => self.take_message(at, via, packet, peer),
+            None => self.take_packet(at, via, packet, peer),
+        };
+        self.dial_messages();
+        match taken {
             Ok((packet, next)) => Reply { packet, next, rejected: None },
             Err((packet, rejected)) => {
                 self.count_rejected(&rejected);
@@ -134,6 +149,7 @@ impl Node {
     pub fn handle_closed(&mut self, now: Instant, exchange: ExchangeId, outcome: Outcome) {
         self.moment(now);
         self.close(exchange, outcome);
+        self.dial_messages();
     }
 
     /// The instant of [`Node::poll_timeout`] has come. A call before it does nothing.
@@ -150,6 +166,7 @@ impl Node {
         } else {
             self.knowledge.refresh_due(at);
         }
+        self.wake_tidings(at);
         self.finish_farewell();
     }
 
@@ -178,7 +195,8 @@ impl Node {
         let farewell = self.farewell.as_ref().map_or(Instant::FAR_FUTURE, Farewell::deadline);
         let suspicion = self.knowledge.members.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
         let exchange = self.exchanges.next_due().map_or(Instant::FAR_FUTURE, |due| self.clock.when(due));
-        Some(self.next_round.min(lifetime).min(farewell).min(suspicion).min(exchange))
+        let message = self.tidings.as_ref().and_then(|tidings| tidings.next_due()).unwrap_or(Instant::FAR_FUTURE);
+        Some(self.next_round.min(lifetime).min(farewell).min(suspicion).min(exchange).min(message))
     }
 
     // ---- commands ----
@@ -197,6 +215,7 @@ impl Node {
         let mut changes = Vec::new();
         let version = self.knowledge.own.set(at.now, key, value, lifetime, &mut changes);
         self.knowledge.tell_own_changes(at, changes);
+        self.own_changed(at);
         Ok(version)
     }
 
@@ -210,6 +229,7 @@ impl Node {
         let mut changes = Vec::new();
         let version = self.knowledge.own.delete(at.now, key, &mut changes);
         self.knowledge.tell_own_changes(at, changes);
+        self.own_changed(at);
         Ok(version)
     }
 
@@ -224,6 +244,7 @@ impl Node {
         let mut changes = Vec::new();
         let version = self.knowledge.own.delete_after_ttl(at.now, key, &mut changes);
         self.knowledge.tell_own_changes(at, changes);
+        self.own_changed(at);
         Ok(version)
     }
 
@@ -234,7 +255,9 @@ impl Node {
     /// docs/protocol.md). Costs one more dissemination of all keys; between nodes of ours it is never needed.
     pub fn republish(&mut self, now: Instant) -> usize {
         let at = self.moment(now);
-        self.dialect.republish(&mut self.knowledge, at)
+        let count = self.dialect.republish(&mut self.knowledge, at);
+        self.own_changed(at);
+        count
     }
 
     /// Says goodbye: peers will report this node as left, not dead. It dials several live nodes at once to tell them
@@ -247,6 +270,7 @@ impl Node {
         }
         let version = self.knowledge.own.mark_left(at.now);
         self.farewell = Some(Farewell::new(at.now, version, &self.knowledge.config));
+        self.own_changed(at);
         self.dial_for_farewell(at);
         self.finish_farewell();
     }
@@ -405,7 +429,7 @@ impl Node {
         let (active, detector) = (self.clock.at(now.max(self.now)), self.knowledge.detector());
         let others = self.knowledge.members.iter_sorted().map(|(id, peer)| Member {
             id: id.clone(),
-            liveness: peer.liveness(),
+            liveness: peer.shown(),
             phi: peer.phi(active, &detector),
             since: peer.since(),
             silent_for: Some(peer.silence(now)),
@@ -476,6 +500,10 @@ impl Node {
             self.knowledge.stats.pauses += 1;
             // Packets may wait in sockets that are read after the timers ran.
             self.exchanges.spare_until(self.clock.at(self.now) + MIN_PAUSE);
+            let at = Moment { now: self.now, active: self.clock.at(self.now) };
+            if let Some(tidings) = &mut self.tidings {
+                tidings.woke(at);
+            }
         }
         Moment { now: self.now, active: self.clock.at(self.now) }
     }
@@ -496,12 +524,20 @@ impl Node {
         if to_live {
             self.knowledge.health.exchange_over(outcome);
         }
+        let at = Moment { now: self.now, active: self.clock.at(self.now) };
+        if let Some(tidings) = &mut self.tidings {
+            tidings.closed(&mut self.knowledge, at, exchange, outcome);
+        }
         let told = match stage {
             Stage::Close { completed: true, told } if outcome == Outcome::Done => {
                 self.knowledge.stats.exchanges_completed += 1;
                 told
             }
-            Stage::Close { .. } | Stage::SynAck { .. } | Stage::Syn { .. } | Stage::Ack { .. } => {
+            Stage::Close { .. }
+            | Stage::SynAck { .. }
+            | Stage::Syn { .. }
+            | Stage::Ack { .. }
+            | Stage::Message { .. } => {
                 self.knowledge.stats.exchanges_failed += 1;
                 None
             }
@@ -528,6 +564,9 @@ impl Node {
         }
         self.knowledge.own.heartbeat += 1;
         self.knowledge.stats.rounds += 1;
+        if self.tidings.is_some() {
+            return self.run_message_round(at);
+        }
         self.dialect.maintain(&mut self.knowledge, at);
         let mut avoided = self.self_reach.avoided(at.now);
         let Knowledge { members, config, random, stats, .. } = &mut self.knowledge;
@@ -546,6 +585,9 @@ impl Node {
 
     /// Opens an exchange, unless too many are open, or one with this address.
     fn dial(&mut self, at: Moment, to: Address, tells_farewell: bool) -> bool {
+        if self.tidings.is_some() {
+            return self.dial_message(at, to, Purpose::Farewell);
+        }
         let dialled = self.exchanges.dialled() + self.exchanges.aborts().len();
         let is_full = dialled >= self.knowledge.config.max_concurrent_gossip;
         if is_full || (!tells_farewell && self.exchanges.is_dialling(&to)) {
@@ -791,6 +833,8 @@ fn sender_of(message: &Message) -> Option<&NodeId> {
         Message::Ack { .. } | Message::BadCluster => None,
     }
 }
+
+mod tidings;
 
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,8 @@ pub struct Member {
 pub enum Liveness {
     /// Its heartbeats are seen.
     Live,
+    /// It is live, and accused of being dead: if it does not refute that, it is. Only in [`Dialect::Tidings`](crate::Dialect).
+    Suspect,
     /// Its heartbeats are not seen: not any more, or not yet (a node just heard of is proved live by two heartbeats).
     Dead,
     /// It said that it leaves.

@@ -59,6 +59,15 @@ pub struct Measure {
     false_positives: FalsePositives,
     /// Nodes that something is done to while they run.
     disturbed: BTreeSet<usize>,
+    /// When each version was written, where that is followed.
+    written: BTreeMap<(NodeId, u64), Instant>,
+    spreads: Vec<Duration>,
+    /// Whom each node has declared dead that runs.
+    wrongly_dead: BTreeSet<(usize, NodeId)>,
+    /// How often a node that had ended became live again somewhere.
+    revived: u64,
+    /// How often a running node that was declared dead became live again there.
+    flaps: u64,
     samples: Vec<Sample>,
     bytes: u64,
     sampled_at: Instant,
@@ -124,13 +133,25 @@ impl Measure {
                 self.joined(observer, new);
             }
             EventKind::NodeDied { node } => return self.died(now, observer, node),
+            EventKind::KeyChanged { node, new, .. } if self.indexes.get(node) != Some(&observer) => {
+                if let Some(written) = self.written.get(&(node.clone(), new.version)) {
+                    self.spreads.push(now.saturating_duration_since(*written));
+                }
+            }
             _ => {}
         }
         false
     }
 
+    /// A node's user has written this version: how it spreads is followed.
+    pub(crate) fn wrote(&mut self, now: Instant, node: &NodeId, version: u64) {
+        self.written.insert((node.clone(), version), now);
+    }
+
     /// The node `observer` takes `node` for live from now on.
     pub fn joined(&mut self, observer: usize, node: &NodeId) {
+        self.revived += u64::from(self.ended.contains_key(node));
+        self.flaps += u64::from(self.wrongly_dead.remove(&(observer, node.clone())));
         if let Some(live) = self.live.get_mut(observer) {
             live.insert(node.clone());
         }
@@ -152,6 +173,7 @@ impl Measure {
         }
         let Some(subject) = self.indexes.get(node) else { return false };
         self.false_positives.all += 1;
+        self.wrongly_dead.insert((observer, node.clone()));
         if !self.disturbed.contains(subject) {
             self.false_positives.about_healthy += 1;
             self.false_positives.among_healthy += u64::from(!self.disturbed.contains(&observer));
@@ -213,6 +235,31 @@ impl Measure {
             bytes_per_node_per_s: rate,
         });
         (self.bytes, self.sampled_at) = (bytes, now);
+    }
+
+    /// How long what was written took to each of the others, where the run had writes.
+    #[must_use]
+    pub fn key_spread(&self) -> Spread {
+        Spread::of(self.spreads.clone())
+    }
+
+    /// How often a node that had ended became live again somewhere, and how often one that runs and was declared dead did.
+    #[must_use]
+    pub fn revived_and_flaps(&self) -> (u64, u64) {
+        (self.revived, self.flaps)
+    }
+
+    /// Bytes that a node sent in a second, on average, in the 20 s before `fault`, or the last 20 where there was none; and
+    /// the most since that time began.
+    #[must_use]
+    pub fn quiet_and_peak(&self, fault: Option<Duration>) -> (f64, f64) {
+        let end = self.samples.last().map_or(0.0, |sample| sample.at_s);
+        let to = fault.map_or(end, |fault| fault.as_secs_f64()).min(end);
+        let since = self.samples.iter().filter(|sample| sample.at_s > to - 20.0);
+        let quiet: Vec<f64> =
+            since.clone().filter(|sample| sample.at_s <= to).map(|sample| sample.bytes_per_node_per_s).collect();
+        let peak = since.map(|sample| sample.bytes_per_node_per_s).fold(0.0, f64::max);
+        (quiet.iter().sum::<f64>() / quiet.len().max(1) as f64, peak)
     }
 
     /// The samples taken so far.

@@ -1,6 +1,7 @@
 //! What came of a run.
 
 use serde::Serialize;
+use tidings_core::Dialect;
 
 use crate::check::Rule;
 use crate::measure::{Sample, Spread};
@@ -13,6 +14,8 @@ pub struct Report {
     pub name: String,
     /// Its seed.
     pub seed: u64,
+    /// What they said to each other.
+    pub dialect: Dialect,
     /// How many nodes there were.
     pub nodes: usize,
     /// How long it lasted, in virtual seconds, the time to heal included.
@@ -34,6 +37,16 @@ pub struct Report {
     pub bytes_per_node_per_s: f64,
     /// Packets, likewise.
     pub messages_per_node_per_s: f64,
+    /// Bytes that a node sent in a second in the 20 s before the first fault, or the last 20 where there was none.
+    pub quiet_bytes_per_node_per_s: f64,
+    /// The most that nodes sent in a second since then, on average over them.
+    pub peak_bytes_per_node_per_s: f64,
+    /// How long a change of a key took to each of the other nodes; first keys left out.
+    pub key_spread_s: Spread,
+    /// How often a node that had ended became live again somewhere.
+    pub revived: u64,
+    /// How often a running node that was declared dead became live again there.
+    pub flaps: u64,
     /// The largest packet.
     pub max_packet_bytes: u64,
     /// What each [day](crate::Scenario::day) was like; none where no day was asked for.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tidings_core::{Config, NodeId};
+use tidings_core::{Config, Dialect, NodeId};
 
 use crate::fault::Fault;
 use crate::link::LinkConfig;
@@ -84,6 +84,8 @@ pub enum Checks {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Protocol {
+    /// `dialect`.
+    pub dialect: Dialect,
     /// `gossip_interval`.
     #[serde(with = "duration")]
     pub interval: Duration,
@@ -154,6 +156,7 @@ impl Default for Protocol {
         let config = Config::new(NodeId::new("any", 1, address(0)));
         let detector = config.failure_detector;
         Protocol {
+            dialect: config.dialect,
             interval: config.gossip_interval,
             gossip_count: config.gossip_count,
             max_payload_size: vec![config.max_payload_size],
@@ -240,6 +243,7 @@ impl Scenario {
             config.cluster_id = format!("cluster{}", self.cluster_of(index));
         }
         config.seeds = (0..self.first_nodes()).map(address).collect();
+        config.dialect = protocol.dialect;
         config.gossip_interval = protocol.interval;
         config.gossip_count = protocol.gossip_count;
         config.max_payload_size = protocol.max_payload_size[index % protocol.max_payload_size.len()];
@@ -256,6 +260,16 @@ impl Scenario {
         config.failure_detector.local_health_weight = protocol.local_health_weight;
         config.failure_detector.max_interval = protocol.max_interval;
         config
+    }
+
+    /// The same, whose nodes speak this dialect, with packets that are large enough for it.
+    #[must_use]
+    pub fn speaking(mut self, dialect: Dialect) -> Scenario {
+        self.protocol.dialect = dialect;
+        if dialect == Dialect::Tidings {
+            self.protocol.max_payload_size.iter_mut().for_each(|size| *size = (*size).max(2_048));
+        }
+        self
     }
 
     /// How many nodes, from the first one on, are seeds: so many of every cluster. Nodes dial those of other clusters too.

@@ -350,10 +350,14 @@ impl<'a> Simulation<'a> {
         let traffic = self.world.traffic();
         let interval = self.scenario.protocol.interval.as_secs_f64();
         let false_positives = self.measure.false_positives();
+        let first_fault = self.scenario.faults.iter().map(|fault| fault.at).min();
+        let (quiet, peak) = self.measure.quiet_and_peak(first_fault);
+        let (revived, flaps) = self.measure.revived_and_flaps();
         let rounds = |at: Instant| at.saturating_duration_since(Instant::ZERO).as_secs_f64() / interval;
         Report {
             name: self.scenario.name.clone(),
             seed: self.scenario.seed,
+            dialect: self.scenario.protocol.dialect,
             nodes: self.scenario.nodes,
             virtual_s,
             rounds_to_converge: self.converged_at.map(rounds),
@@ -364,6 +368,11 @@ impl<'a> Simulation<'a> {
             false_positives_among_healthy: false_positives.among_healthy,
             bytes_per_node_per_s: traffic.bytes as f64 / node_s,
             messages_per_node_per_s: traffic.packets as f64 / node_s,
+            quiet_bytes_per_node_per_s: quiet,
+            peak_bytes_per_node_per_s: peak,
+            key_spread_s: self.measure.key_spread(),
+            revived,
+            flaps,
             max_packet_bytes: traffic.max_packet_bytes,
             violated: violation.as_ref().map(|violation| violation.rule),
             days: self.days.all,

@@ -41,6 +41,32 @@ pub fn packet_decode(data: &[u8]) {
     }
 }
 
+/// The same of the messages between nodes of ours.
+///
+/// # Panics
+///
+/// When that does not hold.
+pub fn message_decode(data: &[u8]) {
+    use tidings_core::wire::tidings::{BUCKETS, Decoded, decode, encode};
+    let small = DecodeLimits {
+        max_packet_bytes: data.len(),
+        max_name_bytes: 8,
+        max_digest_entries: 3,
+        ..DecodeLimits::default()
+    };
+    for limits in [DecodeLimits { max_packet_bytes: usize::MAX, ..DecodeLimits::default() }, small] {
+        let Ok(Decoded { packet, .. }) = decode(data, &limits) else { continue };
+        let message = &packet.message;
+        let ranges = message.ranges.iter().flat_map(|range| &range.entries);
+        let entries: Vec<_> = message.own.iter().chain(&message.rumours).chain(ranges).collect();
+        assert!(entries.len() <= limits.max_digest_entries && message.ranges.len() <= BUCKETS);
+        assert!(entries.iter().all(|entry| entry.life <= MAX_VERSION && entry.max_version <= MAX_VERSION));
+        assert!(message.sums.is_empty() || message.sums.len() == BUCKETS);
+        let limits = DecodeLimits { max_packet_bytes: usize::MAX, ..limits };
+        assert_eq!(decode(&encode(&packet), &limits), Ok(Decoded { packet, skipped_entries: 0 }));
+    }
+}
+
 fn check_limits(packet: &Packet, limits: &DecodeLimits) {
     let (digest, delta) = match &packet.message {
         Message::Syn { digest } => (Some(digest), None),

@@ -22,10 +22,11 @@ pub fn corpus(target: &str) -> PathBuf {
 #[must_use]
 pub fn all() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let packets = packets().into_iter().map(|(name, input)| ("packet_decode", name, input));
+    let messages = messages().into_iter().map(|(name, input)| ("message_decode", name, input));
     let frames = frames().into_iter().map(|(name, input)| ("frame_decode", name, input));
     let recordings = recordings::seeds().into_iter().map(|(name, input)| ("recording", name, input));
     let dear = crowd::seeds().into_iter().map(|(name, input)| ("dearest_packet", name, input));
-    packets.chain(frames).chain(recordings).chain(dear).collect()
+    packets.chain(messages).chain(frames).chain(recordings).chain(dear).collect()
 }
 
 fn packets() -> Vec<(&'static str, Vec<u8>)> {
@@ -66,6 +67,73 @@ fn packets() -> Vec<(&'static str, Vec<u8>)> {
         ("two_arms", [syn(vec![unmarked_entry("a")]), ack(vec![node_delta("b", &[2])])].concat()),
         ("empty_entries", [&[0x22, 42, 0x1a, 40][..], &[0x0a, 0].repeat(20)].concat()),
         ("cut_off", vec![0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x12]),
+        ("empty", vec![]),
+    ]
+}
+
+fn messages() -> Vec<(&'static str, Vec<u8>)> {
+    use tidings_core::wire::tidings::{
+        BUCKETS, Entry, Kind, Message, Named, NodeHash, Packet, ProbeOutcome, Range, Report, Status, encode,
+    };
+    let run = || tidings_core::Run::new(7).expect("a run");
+    let entry = |node, status| Entry { node, run: run(), life: 3, status, max_version: 12, last_gc_version: 2 };
+    let by_id = |name| entry(Named::Id(node_id(name)), Status::Live { seen_ms: 300 });
+    let by_hash = |hash, status| entry(Named::Hash(NodeHash(hash)), status);
+    let dead = Status::Dead { silent_ms: 4_000, failed_ms: 500 };
+    let plain = || Message {
+        kind: Kind::Open,
+        revision: 1,
+        lowest_revision: 1,
+        sender: NodeHash(u64::MAX),
+        run: run(),
+        counter: 300,
+        fingerprint: 7,
+        void_after_ms: 1_000,
+        known: 0,
+        who: false,
+        own: None,
+        rumours: Vec::new(),
+        sums: Vec::new(),
+        ranges: Vec::new(),
+        wants: Vec::new(),
+        delta: Delta::default(),
+        ask: None,
+        report: None,
+        cursor: None,
+        next: None,
+        more: false,
+    };
+    let packet = |message| encode(&Packet { cluster_id: Arc::default(), message }).to_vec();
+    let introduction = Message { own: Some(by_id("a")), known: 1, who: true, ..plain() };
+    let introduction = encode(&Packet { cluster_id: Arc::from("fuzz"), message: introduction }).to_vec();
+    let rumours = vec![by_id("b"), by_hash(9, Status::Suspect { silent_ms: 2_000, failed_ms: 500 }), by_hash(10, dead)];
+    let range = Range {
+        from: NodeHash(5),
+        to: NodeHash(99),
+        entries: vec![by_hash(7, Status::Left { seen_ms: 1 }), by_id("c")],
+    };
+    let delta = Delta { node_deltas: vec![node_delta("a", &[2, 3, 4])] };
+    let report = |outcome| Some(Report { target: NodeHash(9), outcome });
+    vec![
+        ("quiet", packet(plain())),
+        ("introduction", introduction),
+        ("rumours", packet(Message { kind: Kind::Answer, rumours, sums: vec![8; BUCKETS], ..plain() })),
+        (
+            "ranges",
+            packet(Message {
+                kind: Kind::More,
+                ranges: vec![range],
+                wants: vec![NodeHash(1), NodeHash(2)],
+                next: Some(NodeHash(99)),
+                delta,
+                ..plain()
+            }),
+        ),
+        ("probe", packet(Message { kind: Kind::Probe, ask: Some(NodeHash(9)), ..plain() })),
+        ("alive", packet(Message { report: report(ProbeOutcome::Alive { age_ms: 20 }), ..plain() })),
+        ("failed", packet(Message { report: report(ProbeOutcome::Failed { age_ms: 600 }), ..plain() })),
+        ("joining", packet(Message { cursor: Some(NodeHash(0)), ..plain() })),
+        ("later_revision", packet(Message { revision: 9, lowest_revision: 8, ..plain() })),
         ("empty", vec![]),
     ]
 }

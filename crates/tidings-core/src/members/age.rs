@@ -28,6 +28,16 @@ impl LastSeen {
         LastSeen(LastSeen::at(written).0.saturating_sub(silence))
     }
 
+    /// So much later.
+    pub(crate) fn plus(self, later: Duration) -> LastSeen {
+        LastSeen(self.0.saturating_add(i64::try_from(later.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
+    /// The same as an instant; the beginning of the clock where it lies before that.
+    pub(crate) fn instant(self) -> Instant {
+        Instant::from_nanos(u64::try_from(self.0).unwrap_or(0))
+    }
+
     /// How long it has been silent at `now`, or longer than it has been.
     pub(crate) fn silence(self, now: Instant) -> Duration {
         Duration::from_nanos(u64::try_from(LastSeen::at(now).0.saturating_sub(self.0)).unwrap_or(0))

@@ -137,5 +137,5 @@ impl Peer {
 pub(super) fn is_ended(env: &Env<'_>, report: &Report<'_>) -> bool {
     let allowed = env.detector.max_interval() * UNPROVEN_INTERVALS + report.allowance;
     let is_silent = report.silence.is_some_and(|silence| silence > allowed);
-    is_silent && !matches!(report.word, Word::Own(_))
+    is_silent && !matches!(report.word, Word::Own(_)) && report.lives != Some(true)
 }

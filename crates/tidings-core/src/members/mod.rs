@@ -38,8 +38,10 @@ mod rank;
 mod report;
 mod told;
 mod upkeep;
+mod verdict;
 
 use addresses::Addresses;
+pub(crate) use age::LastSeen;
 use bindings::Bindings;
 pub(crate) use challenger::Challenger;
 pub(crate) use forgotten::Echo;

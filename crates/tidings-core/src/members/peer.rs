@@ -24,6 +24,10 @@ pub(crate) struct Peer {
     /// Which process it is; `None`: it is not known to be one of ours.
     run: Option<Run>,
     pub(crate) pulse: Pulse,
+    /// Which of its refutations it has last made; see [`cases`](crate::suspicion).
+    pub(crate) life: u64,
+    /// It is accused of being dead, and may still refute it.
+    pub(super) is_suspected: bool,
     /// The highest version heard of; `state.max_version()` is the one up to which the copy has no holes.
     pub(crate) heard_version: u64,
     /// The version up to which its key-values may go to unmarked peers.
@@ -93,6 +97,8 @@ impl Peer {
         Peer {
             run,
             pulse,
+            life: 0,
+            is_suspected: false,
             heard_version: 0,
             released_version: None,
             state: Arc::default(),
@@ -152,6 +158,11 @@ impl Peer {
 
     pub(crate) fn liveness(&self) -> Liveness {
         self.liveness
+    }
+
+    /// What a user is shown: who is suspected still counts as live for all else.
+    pub(crate) fn shown(&self) -> Liveness {
+        if self.is_suspected && self.liveness == Liveness::Live { Liveness::Suspect } else { self.liveness }
     }
 
     /// Since when it has been live, dead or left.

@@ -15,6 +15,8 @@ pub(crate) struct Pulse {
     heartbeat: u64,
     window: HeartbeatWindow,
     last_seen: LastSeen,
+    /// Whether it lives, where that is found out by other means than its heartbeats.
+    verdict: Option<bool>,
     /// When it was heard of first (in active time).
     first_heard: Instant,
 }
@@ -39,6 +41,7 @@ impl Pulse {
             window: HeartbeatWindow::default(),
             // A Python relay says no age. What it may be at best ends soon by itself, since it has to beat.
             last_seen: told.unwrap_or(LastSeen::at(env.now)),
+            verdict: report.lives,
             first_heard: env.active,
         }
     }
@@ -60,6 +63,7 @@ impl Pulse {
             None if is_beat => self.last_seen = self.last_seen.max(LastSeen::at(env.now)),
             None => {}
         }
+        self.verdict = report.lives.or(self.verdict);
         if !is_beat {
             return Heard::Nothing;
         }
@@ -102,23 +106,40 @@ impl Pulse {
     }
 
     pub(super) fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.window.is_alive(env.active, &env.detector)
+        self.verdict.unwrap_or_else(|| self.window.is_alive(env.active, &env.detector))
     }
 
     /// Whether it has just beaten: it is alive and its silence no longer than some intervals. Less than it takes to be
     /// dead.
     pub(super) fn beats_now(&self, env: &Env<'_>) -> bool {
+        if let Some(lives) = self.verdict {
+            return lives && self.silence(env.now) <= env.config.gossip_interval * 2;
+        }
         self.phi(env.active, &env.detector).is_some_and(|phi| phi <= env.detector.phi_threshold().min(SOME_INTERVALS))
     }
 
     /// From when on it will not have [just beaten](Pulse::beats_now) (in active time).
     pub(super) fn pauses_at(&self, env: &Env<'_>) -> Option<Instant> {
+        if self.verdict.is_some() {
+            return None;
+        }
         self.window.exceeds_at(SOME_INTERVALS.min(env.detector.phi_threshold()), &env.detector)
     }
 
     /// From when on it is dead, if nothing more is heard (in active time).
     pub(super) fn suspect_at(&self, env: &Env<'_>) -> Option<Instant> {
-        self.window.suspect_at(&env.detector)
+        self.window.suspect_at(&env.detector).filter(|_| self.verdict.is_none())
+    }
+
+    /// It was found out whether it lives. `seen`: when it last did.
+    pub(super) fn judge(&mut self, lives: bool, seen: Option<LastSeen>) {
+        self.verdict = Some(lives);
+        self.last_seen = seen.map_or(self.last_seen, |seen| self.last_seen.max(seen));
+    }
+
+    /// The latest instant at which it is known to have lived.
+    pub(crate) fn last_seen(&self) -> LastSeen {
+        self.last_seen
     }
 
     /// Whether it is alive and went on beating for long after `at`. The last heartbeats of a stopped node trickle in

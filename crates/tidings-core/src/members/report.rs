@@ -22,6 +22,8 @@ pub(crate) struct Report<'a> {
     pub(crate) silence: Option<Duration>,
     /// How much of `silence` was not said but is allowed for.
     pub(crate) allowance: Duration,
+    /// Whether it lives, where that is said; `None`: its heartbeats have to show it.
+    pub(crate) lives: Option<bool>,
     /// The highest heartbeat heard of it.
     pub(crate) heartbeat: u64,
     /// The highest version heard of.

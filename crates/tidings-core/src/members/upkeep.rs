@@ -48,7 +48,7 @@ impl Members {
             (_, Liveness::Live) => env.tell(EventKind::NodeJoined { node }),
             (Liveness::Live, Liveness::Left) => env.tell(EventKind::NodeLeft { node }),
             (Liveness::Live, Liveness::Dead) => env.tell(EventKind::NodeDied { node }),
-            (Liveness::Left | Liveness::Dead, _) => {}
+            (Liveness::Left | Liveness::Dead | Liveness::Suspect, _) | (_, Liveness::Suspect) => {}
         }
     }
 
@@ -81,6 +81,36 @@ impl Members {
         self.settle_namesake(env);
         self.forgotten.expire(env);
         self.state_bytes = self.state_bytes();
+    }
+
+    /// Looks at the `count` nodes from `from` on, ends their grace periods, and forgets. Gives the forgotten ones. A dialect
+    /// whose nodes change by what is told of them alone looks at a few each round, whatever the number of all.
+    pub(crate) fn refresh_some(&mut self, env: &mut Env<'_>, from: usize, count: usize) -> Vec<NodeId> {
+        let mut over = Vec::new();
+        for position in (from..self.peers.len()).take(count) {
+            self.refresh(env, position);
+            self.refresh_challenger(env, position);
+            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
+            let grace = env.config.marked_for_deletion_grace_period;
+            if peer.state.has_expired(env.now, grace) {
+                let mut changes = Vec::new();
+                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
+                env.tell_changes(id, changes);
+            }
+            if peer.is_over(env) {
+                over.push(id.clone());
+            }
+        }
+        for id in &over {
+            self.forget(env, id);
+        }
+        if from == 0 {
+            self.free_places(env);
+            self.state_bytes = self.state_bytes();
+        }
+        self.settle_namesake(env);
+        self.forgotten.expire(env);
+        over
     }
 
     fn refresh_challenger(&mut self, env: &mut Env<'_>, position: usize) {

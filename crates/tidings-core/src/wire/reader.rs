@@ -7,13 +7,13 @@ use crate::wire::DecodeError;
 
 /// One field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub(in crate::wire) enum Value<'a> {
     /// An integer, a bool or an enum.
     Varint(u64),
     /// A string or a nested message.
     Bytes(&'a [u8]),
-    /// 4 or 8 bytes: no field of ours, so nobody asks for the number.
-    Fixed,
+    /// 4 or 8 bytes, the lowest first.
+    Fixed(u64),
 }
 
 /// Ten times seven bits hold a u64.
@@ -24,7 +24,7 @@ const MAX_VARINT_LEN: usize = 10;
 ///
 /// After an error it ends. Groups, which proto3 no longer has, are an error.
 #[inline]
-pub(super) fn read_fields<'a>(
+pub(in crate::wire) fn read_fields<'a>(
     message: &'static str,
     bytes: &'a [u8],
     mut take: impl FnMut(u32, Value<'a>) -> Result<(), DecodeError>,
@@ -48,12 +48,12 @@ impl<'a> Fields<'a> {
         let key = u32::try_from(self.varint()?).ok()?;
         let value = match key & 7 {
             0 => Value::Varint(self.varint()?),
-            1 => self.take(8).map(|_| Value::Fixed)?,
+            1 => self.take(8).map(fixed)?,
             2 => {
                 let len = usize::try_from(self.varint()?).ok()?;
                 Value::Bytes(self.take(len)?)
             }
-            5 => self.take(4).map(|_| Value::Fixed)?,
+            5 => self.take(4).map(fixed)?,
             _ => return None,
         };
         (key >> 3 != 0).then_some((key >> 3, value))
@@ -92,6 +92,10 @@ impl<'a> Fields<'a> {
     }
 }
 
+fn fixed(bytes: &[u8]) -> Value<'_> {
+    Value::Fixed(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +115,12 @@ mod tests {
     #[test]
     fn every_wire_type_of_proto3_is_read() {
         let bytes = [0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 1, 2, 3, 4, 0x21, 1, 2, 3, 4, 5, 6, 7, 8];
-        let fields = vec![(1, Value::Varint(150)), (2, Value::Bytes(b"hi")), (3, Value::Fixed), (4, Value::Fixed)];
+        let fields = vec![
+            (1, Value::Varint(150)),
+            (2, Value::Bytes(b"hi")),
+            (3, Value::Fixed(0x0403_0201)),
+            (4, Value::Fixed(0x0807_0605_0403_0201)),
+        ];
         assert_eq!(read(&bytes), Ok(fields));
     }
 

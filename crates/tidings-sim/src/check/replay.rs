@@ -143,8 +143,10 @@ impl Replay {
             return Err((Rule::Events, message));
         }
         let others = snapshot.members.iter().filter(|member| member.id != snapshot.self_id);
-        let live: BTreeSet<&NodeId> =
-            others.filter(|member| member.liveness == Liveness::Live).map(|member| &member.id).collect();
+        let live: BTreeSet<&NodeId> = others
+            .filter(|member| matches!(member.liveness, Liveness::Live | Liveness::Suspect))
+            .map(|member| &member.id)
+            .collect();
         if let Some(node) = self.live.iter().find(|node| !live.contains(*node)) {
             return Err((Rule::Events, format!("{node} is live by the events, not in the snapshot")));
         }

@@ -29,7 +29,14 @@ impl Simulation<'_> {
         let key = self.random.index(self.scenario.workload.keys.max(1));
         let what = if self.scenario.workload.deletes { self.random.below(20) } else { 0 };
         match what {
-            0..=11 => self.set(index, key, Lifetime::Forever)?,
+            0..=11 => {
+                self.set(index, key, Lifetime::Forever)?;
+                let node = self.world.node(index);
+                let own = node.and_then(|node| Some((node.id().clone(), node.node_state(node.id())?.max_version())));
+                if let Some((id, version)) = own {
+                    self.measure.wrote(self.world.now(), &id, version);
+                }
+            }
             12..=13 => self.set(index, key, Lifetime::Grace)?,
             14..=15 => {
                 let lifetime = self.random.duration(Duration::from_millis(1), Duration::from_secs(30));

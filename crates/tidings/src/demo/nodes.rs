@@ -126,7 +126,7 @@ impl Nodes {
         Row {
             name: name.to_string(),
             state: match member.map(|member| member.liveness) {
-                Some(Liveness::Live) => State::Live,
+                Some(Liveness::Live | Liveness::Suspect) => State::Live,
                 Some(Liveness::Left) => State::Left,
                 Some(Liveness::Dead) | None if self.been_live.contains(name) => State::Dead,
                 Some(Liveness::Dead) | None => State::New,

@@ -108,6 +108,7 @@ impl NodeDigest {
             written: sender.written,
             silence: said.map(|said| Duration::from_millis(said) + allowance),
             allowance,
+            lives: None,
             heartbeat: self.heartbeat,
             max_version: self.max_version,
             complete_version: self.complete_version(),
@@ -328,7 +329,7 @@ impl Aiocluster {
         let (members, env) = knowledge.members(at);
         let page = Page::new(members, &env, Reader::At(to));
         let mut digest = EncodedDigest::new(&own_entry, MOST_AT_FIRST, room).into_partial();
-        for (id, peer) in members.at(to).filter(|(id, peer)| page.has(id, peer)).take(MOST_AT_FIRST) {
+        for (id, peer) in members.at(to).filter(|(id, _)| members.is_told(id)).take(MOST_AT_FIRST) {
             digest.push_within(&page.entry(id, peer), room);
         }
         digest

@@ -61,7 +61,7 @@ fn run() -> impl Strategy<Value = Option<Run>> {
     (0_u32..1 << 28).prop_map(Run::new)
 }
 
-fn delta() -> impl Strategy<Value = Delta> {
+pub(in crate::wire) fn delta() -> impl Strategy<Value = Delta> {
     prop::collection::vec(node_delta(), 0..6).prop_map(|node_deltas| Delta { node_deltas })
 }
 
@@ -99,7 +99,7 @@ fn key_value() -> impl Strategy<Value = KeyValueUpdate> {
     })
 }
 
-fn node_id() -> impl Strategy<Value = NodeId> {
+pub(in crate::wire) fn node_id() -> impl Strategy<Value = NodeId> {
     let address = (name(1..140), 1..=u16::MAX).prop_map(|(host, port)| Address::new(host, port));
     (name(1..140), any::<u64>(), address, option::of(name(0..20))).prop_map(
         |(name, generation_id, address, tls_name)| NodeId::with_tls_name(name, generation_id, address, tls_name),
@@ -118,7 +118,7 @@ fn name(chars: core::ops::Range<usize>) -> impl Strategy<Value = String> {
 }
 
 /// Every length of a varint is as likely.
-fn version() -> impl Strategy<Value = u64> {
+pub(in crate::wire) fn version() -> impl Strategy<Value = u64> {
     (0..=63_u32, any::<u64>()).prop_map(|(bits, value)| (value & MAX_VERSION).checked_shr(63 - bits).unwrap_or(0))
 }
 

@@ -131,6 +131,6 @@ fn read_cluster_id(text: &[u8], limits: &DecodeLimits) -> Result<Arc<str>, Decod
 
 /// An integer on the wire as the uint32 of the schema: protobuf keeps the low half.
 #[allow(clippy::cast_possible_truncation, reason = "that is the rule")]
-pub(super) fn uint32(value: u64) -> u32 {
+pub(in crate::wire) fn uint32(value: u64) -> u32 {
     value as u32
 }

@@ -81,7 +81,7 @@ pub(crate) fn encode_outgoing(cluster_id: &str, protocol_revision: u32, message:
 
 /// Fields, one after the other.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Writer(Vec<u8>);
+pub(in crate::wire) struct Writer(pub(in crate::wire) Vec<u8>);
 
 impl Writer {
     pub(super) fn with_capacity(bytes: usize) -> Writer {
@@ -112,6 +112,11 @@ impl Writer {
 
     fn delta(&mut self, delta: &Delta) {
         self.nested(tag::message::DELTA, size::delta_len_of(delta));
+        self.delta_body(delta);
+    }
+
+    /// A delta without its field's number and length.
+    pub(in crate::wire) fn delta_body(&mut self, delta: &Delta) {
         for node_delta in &delta.node_deltas {
             self.node_delta(node_delta);
         }

@@ -100,14 +100,19 @@ impl DigestReader {
 
 /// A delta as far as it is read.
 #[derive(Default)]
-pub(super) struct DeltaReader {
+pub(in crate::wire) struct DeltaReader {
     delta: Delta,
     key_values: usize,
     skipped: usize,
 }
 
 impl DeltaReader {
-    pub(super) fn read(&mut self, bytes: &[u8], limits: &DecodeLimits, known: KnownIds<'_>) -> Result<(), DecodeError> {
+    pub(in crate::wire) fn read(
+        &mut self,
+        bytes: &[u8],
+        limits: &DecodeLimits,
+        known: KnownIds<'_>,
+    ) -> Result<(), DecodeError> {
         read_fields("DeltaPb", bytes, |tag, value| {
             match (tag, value) {
                 (tag::delta::NODE_DELTAS, Value::Bytes(node_delta)) => {
@@ -173,7 +178,7 @@ impl DeltaReader {
     }
 
     /// The delta, and how many node deltas and key-values it is without.
-    pub(super) fn finish(self) -> (Delta, usize) {
+    pub(in crate::wire) fn finish(self) -> (Delta, usize) {
         (self.delta, self.skipped)
     }
 }
@@ -271,7 +276,7 @@ fn node_digest(
 
 /// Adds to an id's encoded form. It comes in one piece nearly always; protobuf allows several, which are one when put
 /// together.
-fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
+pub(in crate::wire) fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
     if encoded.is_empty() {
         *encoded = Cow::Borrowed(piece);
     } else {
@@ -280,7 +285,7 @@ fn add_piece<'a>(encoded: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
 }
 
 /// The id of this encoded form, and who it is; `None` when it is missing or wrong.
-fn find_node_id(
+pub(in crate::wire) fn find_node_id(
     encoded: &[u8],
     limits: &DecodeLimits,
     known: KnownIds<'_>,
@@ -335,7 +340,7 @@ fn key_value(bytes: &[u8], limits: &DecodeLimits) -> Result<Option<KeyValueUpdat
     Ok(Some(KeyValueUpdate { key: Arc::from(key), value: Arc::from(value), version, status }))
 }
 
-fn in_range(version: u64) -> bool {
+pub(in crate::wire) fn in_range(version: u64) -> bool {
     version <= MAX_VERSION
 }
 

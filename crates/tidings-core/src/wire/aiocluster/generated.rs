@@ -140,6 +140,125 @@ pub struct DeltaPb {
     #[prost(message, repeated, tag = "1")]
     pub node_deltas: ::prost::alloc::vec::Vec<NodeDeltaPb>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TidingsPacketPb {
+    /// As in PacketPb. Only where the sender introduces itself: whoever is named by a hash is of the same cluster, since
+    /// the hash has the cluster's id in it.
+    #[prost(string, tag = "1")]
+    pub cluster_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "110")]
+    pub tidings: ::core::option::Option<TidingsPb>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TidingsPb {
+    #[prost(enumeration = "KindPb", tag = "1")]
+    pub kind: i32,
+    /// The revision that the sender follows, and the lowest that it understands.
+    #[prost(uint32, tag = "2")]
+    pub revision: u32,
+    #[prost(uint32, tag = "3")]
+    pub lowest_revision: u32,
+    /// Who sends: the hash of its id under the cluster's id, and which process that is.
+    #[prost(fixed64, tag = "4")]
+    pub sender: u64,
+    #[prost(uint32, tag = "5")]
+    pub run: u32,
+    /// Rises with every message of a run, so that what is played again is no sign of life.
+    #[prost(uint64, tag = "6")]
+    pub counter: u64,
+    /// Over all that the sender knows, ages left out.
+    #[prost(fixed64, tag = "7")]
+    pub fingerprint: u64,
+    /// The sender gives this exchange up so many milliseconds after it wrote the message: so old it may be at most.
+    #[prost(uint32, tag = "8")]
+    pub void_after_ms: u32,
+    /// How many nodes the sender knows, itself too.
+    #[prost(uint32, tag = "9")]
+    pub known: u32,
+    /// The sender itself, in full.
+    #[prost(message, optional, tag = "10")]
+    pub own: ::core::option::Option<EntryPb>,
+    /// News.
+    #[prost(message, repeated, tag = "11")]
+    pub rumours: ::prost::alloc::vec::Vec<EntryPb>,
+    /// The sums of the fingerprint's buckets, four bytes each, the lowest first.
+    #[prost(bytes = "vec", tag = "12")]
+    pub sums: ::prost::alloc::vec::Vec<u8>,
+    /// All that the sender has in these parts of its table.
+    #[prost(message, repeated, tag = "13")]
+    pub ranges: ::prost::alloc::vec::Vec<RangePb>,
+    /// The nodes, by eight bytes each, of which the sender wants all that the reader has.
+    #[prost(bytes = "vec", tag = "14")]
+    pub wants: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, optional, tag = "15")]
+    pub delta: ::core::option::Option<DeltaPb>,
+    /// The reader is asked to find out whether this node lives.
+    #[prost(fixed64, tag = "16")]
+    pub ask: u64,
+    /// What came of that.
+    #[prost(message, optional, tag = "17")]
+    pub report: ::core::option::Option<ReportPb>,
+    /// The sender wants the reader's table from this hash on.
+    #[prost(fixed64, optional, tag = "18")]
+    pub cursor: ::core::option::Option<u64>,
+    /// The sender does not know the reader, which is to introduce itself.
+    #[prost(bool, tag = "19")]
+    pub who: bool,
+    /// The reader's table was sent up to this hash; it goes on behind it. Absent: that is all.
+    #[prost(fixed64, optional, tag = "20")]
+    pub next: ::core::option::Option<u64>,
+    /// The sender has more to say once it is answered.
+    #[prost(bool, tag = "21")]
+    pub more: bool,
+}
+/// What the sender knows of one node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EntryPb {
+    /// In full, or by its hash.
+    #[prost(message, optional, tag = "1")]
+    pub node_id: ::core::option::Option<NodeIdPb>,
+    #[prost(fixed64, tag = "2")]
+    pub hash: u64,
+    #[prost(uint32, tag = "3")]
+    pub run: u32,
+    /// Only the node itself raises it, to refute what is said of it.
+    #[prost(uint64, tag = "4")]
+    pub life: u64,
+    #[prost(enumeration = "StatusPb", tag = "5")]
+    pub status: i32,
+    /// How long ago it last lived, in milliseconds, rounded up; of a suspect or a dead one, since when it is silent.
+    #[prost(uint64, tag = "6")]
+    pub seen_ms: u64,
+    /// How long ago it last failed to answer.
+    #[prost(uint64, tag = "7")]
+    pub failed_ms: u64,
+    /// The sender's copy of its key-values has no holes up to here.
+    #[prost(uint64, tag = "8")]
+    pub max_version: u64,
+    #[prost(uint64, tag = "9")]
+    pub last_gc_version: u64,
+}
+/// The entries whose hashes are from `from` to `to`: what is not among them the sender does not know.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RangePb {
+    #[prost(fixed64, tag = "1")]
+    pub from: u64,
+    #[prost(fixed64, tag = "2")]
+    pub to: u64,
+    #[prost(message, repeated, tag = "3")]
+    pub entries: ::prost::alloc::vec::Vec<EntryPb>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReportPb {
+    #[prost(fixed64, tag = "1")]
+    pub target: u64,
+    /// It answered; it lived so long ago.
+    #[prost(uint64, optional, tag = "2")]
+    pub alive_ms: ::core::option::Option<u64>,
+    /// It did not answer what was sent to it so long ago.
+    #[prost(uint64, optional, tag = "3")]
+    pub failed_ms: ::core::option::Option<u64>,
+}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum VersionStatusEnumPb {
@@ -165,6 +284,77 @@ impl VersionStatusEnumPb {
             "SET" => Some(Self::Set),
             "DELETED" => Some(Self::Deleted),
             "DELETE_AFTER_TTL" => Some(Self::DeleteAfterTtl),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum KindPb {
+    Nothing = 0,
+    /// Opens an exchange.
+    Open = 1,
+    /// Opens an exchange in which nothing is asked but whether the other one lives.
+    Probe = 2,
+    /// Answers an opening.
+    Answer = 3,
+    /// Goes on, on either side.
+    More = 4,
+}
+impl KindPb {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Nothing => "NOTHING",
+            Self::Open => "OPEN",
+            Self::Probe => "PROBE",
+            Self::Answer => "ANSWER",
+            Self::More => "MORE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "NOTHING" => Some(Self::Nothing),
+            "OPEN" => Some(Self::Open),
+            "PROBE" => Some(Self::Probe),
+            "ANSWER" => Some(Self::Answer),
+            "MORE" => Some(Self::More),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StatusPb {
+    Live = 0,
+    Suspect = 1,
+    Dead = 2,
+    Left = 3,
+}
+impl StatusPb {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Live => "LIVE",
+            Self::Suspect => "SUSPECT",
+            Self::Dead => "DEAD",
+            Self::Left => "LEFT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LIVE" => Some(Self::Live),
+            "SUSPECT" => Some(Self::Suspect),
+            "DEAD" => Some(Self::Dead),
+            "LEFT" => Some(Self::Left),
             _ => None,
         }
     }

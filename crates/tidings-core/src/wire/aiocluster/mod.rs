@@ -14,23 +14,25 @@ use crate::reconcile::Delta;
 
 mod decode;
 mod digest;
-mod encode;
+pub(in crate::wire) mod encode;
 mod encoded_digest;
-mod entry;
+pub(in crate::wire) mod entry;
 #[rustfmt::skip]
 #[allow(dead_code, reason = "the envelope's types are the tests' second opinion on our own reader and writer")]
 #[allow(clippy::all, unreachable_pub, unused_qualifications, reason = "written by prost-build")]
-mod generated;
+pub(in crate::wire) mod generated;
 pub(crate) mod size;
 mod subjects;
 mod tag;
 
 pub(crate) use decode::decode_known;
+pub(in crate::wire) use decode::uint32;
 pub use decode::{Decoded, decode};
 pub use digest::{Digest, FRESH_MS, NodeDigest};
 pub use encode::encode;
 pub(crate) use encode::{Outgoing, encode_outgoing};
 pub(crate) use encoded_digest::EncodedDigest;
+pub(crate) use entry::KnownIds;
 pub(crate) use subjects::{Subject, Subjects};
 
 /// One message between two nodes, with what every packet says of its sender.
@@ -108,6 +110,6 @@ impl Message {
 }
 
 #[cfg(test)]
-mod arbitrary;
+pub(in crate::wire) mod arbitrary;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use tidings_core::Dialect;
 use tidings_sim::{Checks, Fault, FaultKind, Keep, Latency, Report, Scenario, Share, Who};
 
 /// A simulated cluster of tidings nodes: virtual time, faulty links, and everything from one seed.
@@ -83,6 +84,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration)]
     pub(crate) crash_at: Duration,
 
+    /// What the nodes say to each other.
+    #[arg(long, value_name = "aiocluster|tidings", value_parser = dialect)]
+    pub(crate) dialect: Option<Dialect>,
+
+    /// The crashed nodes' hosts vanish with them, so that nobody refuses connections.
+    #[arg(long)]
+    pub(crate) power: bool,
+
     /// How closely it is watched.
     #[arg(long, value_name = "off|sampled|full", value_parser = checks)]
     pub(crate) checks: Option<Checks>,
@@ -129,6 +138,10 @@ pub(crate) struct SwarmArgs {
     /// End after this time, with however many seeds were run.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) run_for: Option<Duration>,
+
+    /// What the nodes say to each other.
+    #[arg(long, value_name = "aiocluster|tidings", value_parser = dialect, default_value = "aiocluster")]
+    pub(crate) dialect: Dialect,
 
     /// Go on after a seed has failed, and make none smaller.
     #[arg(long)]
@@ -227,6 +240,14 @@ pub(crate) struct ReplayArgs {
     pub(crate) keep_going: bool,
 }
 
+fn dialect(text: &str) -> Result<Dialect, String> {
+    match text {
+        "aiocluster" => Ok(Dialect::Aiocluster),
+        "tidings" => Ok(Dialect::Tidings),
+        _ => Err(format!("{text:?} is none of aiocluster, tidings")),
+    }
+}
+
 fn checks(text: &str) -> Result<Checks, String> {
     match text {
         "off" => Ok(Checks::Off),
@@ -295,6 +316,9 @@ fn scenario(args: &RunArgs) -> Result<Scenario, Box<dyn Error>> {
         (None, Some(seed)) => tidings_sim::swarm::scenario(seed),
         (None, None) => Scenario::default(),
     };
+    if let Some(dialect) = args.dialect {
+        scenario = scenario.speaking(dialect);
+    }
     let Scenario { nodes, seed, duration, checks, protocol, link, workload, .. } = &mut scenario;
     set(nodes, args.nodes);
     set(seed, args.seed);
@@ -306,7 +330,7 @@ fn scenario(args: &RunArgs) -> Result<Scenario, Box<dyn Error>> {
     set(&mut workload.keys, args.keys);
     set(&mut workload.writes_per_s, args.writes);
     if let Some(share) = args.crash {
-        let kind = FaultKind::Crash { power: false };
+        let kind = FaultKind::Crash { power: args.power };
         let (stagger, every) = (Duration::ZERO, Duration::ZERO);
         scenario.faults.push(Fault { at: args.crash_at, who: Who::Some(share), stagger, times: 0, every, kind });
     }

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fs;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -10,7 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use tidings_sim::{Report, swarm};
+use tidings_core::Dialect;
+use tidings_sim::{Report, Scenario, swarm};
 
 use crate::cli::SwarmArgs;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &SwarmArgs) -> Result<ExitCode, Box<dyn Error>> {
     let failed = thread::scope(|scope| {
         for _ in 0..jobs {
             let (sender, next, stop) = (sender.clone(), &next, &stop);
-            scope.spawn(move || work(sender, next, stop, end, deadline));
+            scope.spawn(move || work(sender, next, stop, &|seed| scenario(args, seed), (end, deadline)));
         }
         drop(sender);
         watch(args, &receiver, &stop)
@@ -50,23 +50,33 @@ pub(crate) fn run(args: &SwarmArgs) -> Result<ExitCode, Box<dyn Error>> {
     );
     for (seed, why) in &failed {
         println!("seed {seed}: {why}");
-        println!("  tidings-sim run --swarm-seed {seed} --trace");
+        let dialect = if args.dialect == Dialect::Tidings { " --dialect tidings" } else { "" };
+        println!("  tidings-sim run --swarm-seed {seed}{dialect} --trace");
     }
     if let (Some((seed, _)), false) = (failed.first(), args.keep_going) {
-        shrink(*seed, &args.save_to)?;
+        shrink(args, *seed)?;
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn work(sender: mpsc::Sender<Done>, next: &AtomicU64, stop: &AtomicBool, end: u64, deadline: Option<Instant>) {
+fn scenario(args: &SwarmArgs, seed: u64) -> Scenario {
+    swarm::scenario(seed).speaking(args.dialect)
+}
+
+fn work(
+    sender: mpsc::Sender<Done>,
+    next: &AtomicU64,
+    stop: &AtomicBool,
+    scenario: &dyn Fn(u64) -> Scenario,
+    (end, deadline): (u64, Option<Instant>),
+) {
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         let is_late = deadline.is_some_and(|deadline| Instant::now() >= deadline);
         if seed >= end || is_late || stop.load(Ordering::Relaxed) {
             return;
         }
-        let scenario = swarm::scenario(seed);
-        let outcome = tidings_sim::run(&scenario).map_err(|error| error.to_string());
+        let outcome = tidings_sim::run(&scenario(seed)).map_err(|error| error.to_string());
         if sender.send(Done { seed, outcome }).is_err() {
             return;
         }
@@ -109,10 +119,10 @@ fn watch(args: &SwarmArgs, receiver: &mpsc::Receiver<Done>, stop: &AtomicBool) -
 }
 
 /// Makes the seed's scenario smaller, writes it down, and says how to run it.
-fn shrink(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
+fn shrink(args: &SwarmArgs, seed: u64) -> Result<(), Box<dyn Error>> {
     println!("making it smaller ...");
-    let Some((smallest, report)) = swarm::shrink(&swarm::scenario(seed), SHRINK_RUNS) else { return Ok(()) };
-    let file = folder.join(format!("swarm-{seed}.toml"));
+    let Some((smallest, report)) = swarm::shrink(&scenario(args, seed), SHRINK_RUNS) else { return Ok(()) };
+    let file = args.save_to.join(format!("swarm-{seed}.toml"));
     fs::write(&file, toml::to_string(&smallest)?)?;
     println!(
         "{} nodes, {} faults, {:.1} s: {}",

@@ -85,6 +85,7 @@ fn describe<'a, K>(snapshot: &'a Snapshot, keys: impl Fn(&'a NodeState) -> K) ->
         address: member.id.gossip_advertise_addr().to_string(),
         state: match member.liveness {
             Liveness::Live => "live",
+            Liveness::Suspect => "suspect",
             Liveness::Dead => "dead",
             Liveness::Left => "left",
         },

@@ -47,7 +47,7 @@ struct Memory {
     beats: u32,
 }
 
-/// A forgotten node as Python peers are shown it.
+/// A node that others are told of no more, as Python peers are shown it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Echo<'a> {
     pub(crate) id: &'a NodeId,
@@ -70,13 +70,21 @@ impl Forgotten {
         if let Some(former) = &peer.former {
             self.remember_former(env, former, &id);
         }
+        let relayed = peer.relayed_at.map(|at| Relayed {
+            at,
+            max_version: peer.heard_version.max(peer.complete_version),
+            last_gc_version: peer.last_gc_version,
+        });
         let same_id = peer.former.as_ref().filter(|former| former.id == id);
         let memory = Memory::new(env, peer.pulse.heartbeat(), peer.run());
         self.insert(
             env,
-            id,
+            id.clone(),
             Memory { former: same_id.and_then(|former| Some((former.run?, former.heartbeat))), ..memory },
         );
+        if let Some(relayed) = relayed {
+            self.relayed.insert(id, relayed);
+        }
     }
 
     /// Takes in a run that was replaced before `holder`, and is of another id than that.
@@ -131,8 +139,7 @@ impl Forgotten {
         })
     }
 
-    /// The forgotten nodes that a Python relay still tells of. It takes a node that is absent from a digest for one that is
-    /// unknown, and sends all its key-values each time; so Python peers are shown what they have shown themselves.
+    /// The forgotten nodes that a Python relay still tells of; Python peers are shown what they have shown themselves.
     pub(super) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
         self.relayed.iter().filter_map(|(id, relayed)| {
             let Relayed { max_version, last_gc_version, .. } = *relayed;

@@ -48,6 +48,10 @@ impl Members {
             peer.is_doubted = true;
             return;
         }
+        let is_relayed = report.word == Word::UnmarkedRelay;
+        if is_relayed {
+            peer.relayed_at = Some(env.active);
+        }
         if matches!(report.word, Word::Own(_)) || peer.run() != report.run {
             peer.hear_who_it_is(env, report);
         }
@@ -60,6 +64,7 @@ impl Members {
         match heard {
             Heard::Beat if is_plain => self.note_beat(position),
             Heard::Beat => self.refresh(env, position),
+            Heard::Nothing if is_relayed => self.note_relayed(env, position),
             Heard::Nothing | Heard::Doubtful => {}
         }
     }

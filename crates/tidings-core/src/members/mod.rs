@@ -227,11 +227,6 @@ impl Members {
         Some(applied)
     }
 
-    /// The forgotten nodes that Python peers are shown.
-    pub(crate) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
-        self.forgotten.echoes()
-    }
-
     pub(crate) fn forgotten_len(&self) -> usize {
         self.forgotten.len()
     }

@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     pub(crate) last_gc_version: u64,
     /// What it holds of this node, as it last said itself.
     pub(crate) holding: Option<Holding>,
+    /// When a Python relay last told of it (in active time).
+    pub(super) relayed_at: Option<Instant>,
     /// Another run that lays claim to its name.
     pub(crate) challenger: Option<Box<Challenger>>,
     /// The run that held the name before.
@@ -105,6 +107,7 @@ impl Peer {
             complete_version: 0,
             last_gc_version: 0,
             holding: None,
+            relayed_at: None,
             challenger: None,
             former: None,
             liveness: Liveness::Dead,
@@ -208,6 +211,11 @@ impl Peer {
     /// Whether it has ever answered this node where it says that it is reached, or shown its certificate.
     pub(crate) fn has_proved_itself(&self) -> bool {
         self.run_is_proved
+    }
+
+    /// Whether a Python relay has told of it lately.
+    pub(super) fn is_relayed(&self, env: &Env<'_>) -> bool {
+        self.relayed_at.is_some_and(|at| !env.detector.is_long_after(at, env.active))
     }
 
     /// Whether it says, or others say of it, that it leaves.

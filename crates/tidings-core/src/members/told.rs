@@ -1,6 +1,7 @@
 //! Who is told of, and by what rank: kept, so that no packet needs a look at all members.
 
 use crate::id::NodeId;
+use crate::members::forgotten::Echo;
 use crate::members::positions::Positions;
 use crate::members::{Challenger, Env, Members, Peer, Rank};
 use crate::rng::Random;
@@ -19,6 +20,8 @@ pub(super) struct Told {
     stateful: Positions,
     /// The members that have a challenger, told of or not.
     challenged: Positions,
+    /// The members that Python relays tell of, and that nobody else is told of any more.
+    echoed: Positions,
 }
 
 impl Told {
@@ -34,7 +37,7 @@ impl Told {
     }
 
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Positions> {
-        self.ranks.iter_mut().chain([&mut self.stateful, &mut self.challenged])
+        self.ranks.iter_mut().chain([&mut self.stateful, &mut self.challenged, &mut self.echoed])
     }
 
     /// The member at `position` is gone, and the one that stood at `last` has its position now.
@@ -57,6 +60,14 @@ impl Members {
         self.told.set_rank(position, rank);
         self.told.stateful.set(position, has_state && rank.is_some());
         self.told.challenged.set(position, peer.challenger.is_some());
+        self.told.echoed.set(position, rank.is_none() && peer.is_relayed(env));
+    }
+
+    /// A Python relay has told of the peer at `position`.
+    pub(super) fn note_relayed(&mut self, env: &Env<'_>, position: usize) {
+        if !self.told.contains(position) {
+            self.note(env, position);
+        }
     }
 
     /// A live peer has just beaten.
@@ -73,6 +84,19 @@ impl Members {
     /// Whom others are told of.
     pub(crate) fn told(&self) -> impl Iterator<Item = (&NodeId, &Peer)> {
         self.told.ranks.iter().flat_map(Positions::iter).filter_map(|position| self.peers.get_index(position))
+    }
+
+    /// The nodes that Python peers are shown beside these: a Python relay tells of them, and takes a node that is absent
+    /// from a digest for one that is unknown. It sent all its key-values each time.
+    pub(crate) fn echoes(&self) -> impl Iterator<Item = Echo<'_>> {
+        let known = self.told.echoed.iter().filter_map(|position| self.peers.get_index(position));
+        let known = known.map(|(id, peer)| Echo {
+            id,
+            heartbeat: peer.pulse.heartbeat(),
+            max_version: peer.heard_version.max(peer.complete_version),
+            last_gc_version: peer.last_gc_version,
+        });
+        known.chain(self.forgotten.echoes())
     }
 
     pub(crate) fn is_told(&self, id: &NodeId) -> bool {
@@ -132,12 +156,12 @@ impl Members {
 
     /// What `invariants` holds against these.
     pub(super) fn check_told(&self) -> Result<(), &'static str> {
-        let Told { ranks, stateful, challenged } = &self.told;
-        if ranks.iter().chain([stateful, challenged]).any(|positions| !positions.is_consistent()) {
+        let Told { ranks, stateful, challenged, echoed } = &self.told;
+        if ranks.iter().chain([stateful, challenged, echoed]).any(|positions| !positions.is_consistent()) {
             return Err("a set of positions is not consistent");
         }
         let of_nobody = |positions: &Positions| positions.iter().any(|position| position >= self.peers.len());
-        if ranks.iter().chain([stateful, challenged]).any(of_nobody) {
+        if ranks.iter().chain([stateful, challenged, echoed]).any(of_nobody) {
             return Err("somebody is told of who is not known");
         }
         for (position, peer) in self.peers.values().enumerate() {
@@ -147,6 +171,9 @@ impl Members {
             let has_state = peer.complete_version > 0 || peer.last_gc_version > 0;
             if has_state && self.told.contains(position) && !stateful.contains(position) {
                 return Err("a node with key-values is not among those");
+            }
+            if echoed.contains(position) && self.told.contains(position) {
+                return Err("a node that is told of is echoed as well");
             }
             if peer.challenger.is_some() != challenged.contains(position) {
                 return Err("the challenged are not those that have a challenger");

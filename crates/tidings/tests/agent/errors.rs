@@ -44,10 +44,10 @@ fn what_is_wrong_is_told_with_the_way_out() {
 #[test]
 fn a_key_over_the_limit_is_refused() {
     let limits = ["--limits-decode-max-key-bytes", "8", "--limits-max-keys-per-node", "2"];
-    let agent = Agent::start("one", &[&limits[..], &["--limits-max-state-bytes-per-node", "40"]].concat());
+    let agent = Agent::start("one", &[&limits[..], &["--limits-max-state-bytes-per-node", "480"]].concat());
     agent.call("PUT", "/v1/keys/123456789", b"x").is_problem(400, "key-too-long", "shorten it");
     assert_eq!(agent.call("PUT", "/v1/keys/12345678", b"x").status, 200);
-    agent.call("PUT", "/v1/keys/k", &[b'x'; 40]).is_problem(409, "state-too-large", "40");
+    agent.call("PUT", "/v1/keys/k", &[b'x'; 300]).is_problem(409, "state-too-large", "480");
     assert_eq!(agent.call("PUT", "/v1/keys/k", b"x").status, 200);
     agent.call("PUT", "/v1/keys/l", b"x").is_problem(409, "too-many-keys", "2");
 }

@@ -253,7 +253,8 @@ impl Aiocluster {
             digest.push(&challenger_entry(challenger, at));
         }
         if page.is_for_python(members) {
-            for echo in members.echoes() {
+            let is_reader = |echo: &Echo<'_>| matches!(page.reader, Reader::Node(node) if node == echo.id);
+            for echo in members.echoes().filter(|echo| !is_reader(echo)) {
                 env.stats.work.visit(1);
                 if !digest.push_within(&echo_entry(echo), room) {
                     break;

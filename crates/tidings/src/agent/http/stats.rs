@@ -60,6 +60,7 @@ fn core(stats: &Stats) -> Value {
         "pauses": stats.pauses,
         "events": stats.events,
         "events_dropped": stats.events_dropped,
+        "work": { "visited": stats.work.visited, "bytes": stats.work.bytes },
     })
 }
 

@@ -167,3 +167,35 @@ fn a_python_peer_is_shown_the_forgotten_nodes_that_it_tells_of_and_one_of_ours_i
     };
     assert_eq!((shown(&mut a, &relay), shown(&mut a, &ours_too)), (Some(5), None));
 }
+
+/// What is absent from a digest, a Python relay takes for unknown and sends whole.
+#[test]
+fn a_python_relay_is_shown_a_dead_node_at_every_moment_until_it_tells_of_it_no_more() {
+    let grace = Duration::from_secs(120);
+    let mut a = gossip(Config {
+        failure_detector: crate::FailureDetectorConfig {
+            dead_node_grace_period: grace,
+            ..config("a").failure_detector
+        },
+        ..config("a")
+    });
+    let (gone, relay, ours_too) = (id("gone", 1), id("relay", 1), id("b", 1));
+    let (mut shown, mut known) = (Vec::new(), Vec::new());
+    for second in 1..=300 {
+        let of_gone = NodeDigest { max_version: 5, ..entry(&gone, second.min(20)) };
+        let told = (second <= 240).then_some(of_gone);
+        hear(&mut a, at(second), &digest_of([entry(&relay, second)].into_iter().chain(told)), python(&relay));
+        hear(&mut a, at(second), &digest_of([entry(&ours_too, second)]), ours(&ours_too));
+        a.maintain(at(second));
+        let mut is_shown_to = |to: &NodeId| {
+            let Message::Syn { digest } = read(&a.syn(at(second), to.gossip_advertise_addr())) else { panic!() };
+            digest.entries.iter().any(|entry| entry.node_id == gone && entry.max_version == 5)
+        };
+        shown.push((is_shown_to(&relay), is_shown_to(&ours_too)));
+        known.push(a.members.get(&gone).is_some());
+    }
+    assert!(shown[..240].iter().all(|(to_relay, _)| *to_relay), "from the first second on");
+    assert!(shown[299] == (false, false) && !known[239], "it was forgotten before the relay fell silent of it");
+    let to_ours = shown.iter().filter(|(_, to_ours)| *to_ours).count();
+    assert!(to_ours < 120 && known.iter().filter(|known| **known).count() > to_ours + 30, "{to_ours}");
+}

@@ -153,10 +153,14 @@ impl Run<'_> {
         let cpu_s = self.cpu_time.as_secs_f64().max(f64::MIN_POSITIVE);
         let traffic = self.system.traffic();
         let false_positives = self.measure.false_positives();
+        let first_fault = self.scenario.faults.iter().map(|fault| fault.at).min();
+        let (quiet, peak) = self.measure.quiet_and_peak(first_fault);
+        let (revived, flaps) = self.measure.revived_and_flaps();
         Outcome {
             system: kind,
             name: name.clone(),
             seed: *seed,
+            dialect: (kind == Kind::Tidings).then_some(protocol.dialect),
             nodes: *nodes,
             virtual_s: seconds(self.now),
             rounds_to_converge: self.converged_at.map(|at| seconds(at) / protocol.interval.as_secs_f64()),
@@ -167,6 +171,11 @@ impl Run<'_> {
             false_positives_among_healthy: false_positives.among_healthy,
             bytes_per_node_per_s: traffic.bytes as f64 / node_s,
             messages_per_node_per_s: traffic.packets as f64 / node_s,
+            quiet_bytes_per_node_per_s: quiet,
+            peak_bytes_per_node_per_s: peak,
+            key_spread_s: self.measure.key_spread(),
+            revived,
+            flaps,
             max_packet_bytes: traffic.max_packet_bytes,
             violations: None,
             violated: None,

@@ -1,6 +1,7 @@
 //! What came of a run.
 
 use serde::Serialize;
+use tidings_core::Dialect;
 use tidings_sim::{Sample, Spread};
 
 use crate::links::Deliveries;
@@ -17,6 +18,8 @@ pub struct Outcome {
     pub name: String,
     /// Its seed.
     pub seed: u64,
+    /// What they said to each other; `null`: the system has one dialect.
+    pub dialect: Option<Dialect>,
     /// How many nodes there were.
     pub nodes: usize,
     /// How long it lasted, in virtual seconds.
@@ -38,6 +41,16 @@ pub struct Outcome {
     pub bytes_per_node_per_s: f64,
     /// Packets, likewise.
     pub messages_per_node_per_s: f64,
+    /// Bytes that a node sent in a second in the 20 s before the first fault, or the last 20 where there was none.
+    pub quiet_bytes_per_node_per_s: f64,
+    /// The most that nodes sent in a second since then, on average over them.
+    pub peak_bytes_per_node_per_s: f64,
+    /// Of no samples: nobody changes a key here.
+    pub key_spread_s: Spread,
+    /// How often a node that had ended became live again somewhere.
+    pub revived: u64,
+    /// How often a running node that was declared dead became live again there.
+    pub flaps: u64,
     /// The largest packet.
     pub max_packet_bytes: u64,
     /// `null`: nothing is checked here; `tidings-sim run` does.

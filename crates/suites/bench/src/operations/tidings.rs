@@ -88,27 +88,54 @@ impl Observer {
     }
 
     pub(super) fn answer(&mut self, syn: &[u8]) -> anyhow::Result<Vec<u8>> {
-        let exchange = self.accept()?;
+        self.answer_of(1, syn)
+    }
+
+    fn answer_of(&mut self, index: usize, syn: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let exchange = self.accept(index)?;
         let answer = self.take(exchange, syn)?;
         self.node.handle_closed(self.now, exchange, Outcome::Done);
         answer.context("a Syn was not answered")
     }
 
-    fn accept(&mut self) -> anyhow::Result<ExchangeId> {
-        self.node.accept(self.now, IpAddr::V4(ip(1))).context("no exchange was accepted")
+    fn accept(&mut self, index: usize) -> anyhow::Result<ExchangeId> {
+        self.node.accept(self.now, IpAddr::V4(ip(index))).context("no exchange was accepted")
     }
 
     fn take(&mut self, exchange: ExchangeId, packet: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
-        let reply = self.node.handle_packet(self.now, Via::Accepted(exchange), packet, &PeerIdentity::default());
+        self.take_via(Via::Accepted(exchange), packet)
+    }
+
+    fn take_via(&mut self, via: Via, packet: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
+        let reply = self.node.handle_packet(self.now, via, packet, &PeerIdentity::default());
         if let Some(reason) = reply.rejected {
             bail!("rejected: {reason}");
         }
         Ok(reply.packet.map(|packet| packet.to_vec()))
     }
 
+    /// Every node has dialled this one from its own address: none of them is an invention.
+    fn meet_all(&mut self) -> anyhow::Result<()> {
+        for index in 1..self.nodes {
+            let digest = Digest { entries: vec![entry(index, self.heartbeat, 0)], partial: false };
+            self.answer_of(index, &encode(Message::Syn { digest }))?;
+        }
+        Ok(())
+    }
+
+    /// The node with this address answers what was sent to it.
+    fn hear_answer(&mut self, exchange: ExchangeId, address: &Address) -> anyhow::Result<()> {
+        let index = (1..self.nodes).find(|index| id(*index).gossip_advertise_addr() == address);
+        let index = index.with_context(|| format!("{address} was dialled, and is no node's"))?;
+        let digest = Digest { entries: vec![entry(index, self.heartbeat, 0)], partial: false };
+        self.take_via(Via::Dialled(exchange), &encode(Message::SynAck { digest, delta: Delta::default() }))?;
+        self.node.handle_closed(self.now, exchange, Outcome::Done);
+        Ok(())
+    }
+
     /// An exchange with the node 1 that ends with this Ack.
     pub(super) fn take_ack(&mut self, ack: &[u8]) -> anyhow::Result<()> {
-        let exchange = self.accept()?;
+        let exchange = self.accept(1)?;
         self.take(exchange, &self.syn())?;
         self.take(exchange, ack)?;
         self.node.handle_closed(self.now, exchange, Outcome::Done);
@@ -172,17 +199,18 @@ const A_DAY: Duration = Duration::from_secs(86_400);
 pub(super) struct Round {
     observer: Observer,
     may_open: usize,
-    open: Vec<ExchangeId>,
+    open: Vec<(ExchangeId, Address)>,
 }
 
 impl Round {
     /// The node may have so many exchanges open; at one, that one stays open, and rounds open no other.
     pub(super) fn new(nodes: usize, may_open: usize) -> anyhow::Result<Round> {
-        let observer = Observer::new(nodes, |config| {
+        let mut observer = Observer::new(nodes, |config| {
             config.max_concurrent_gossip = may_open;
             let timeouts = &mut config.exchange_timeouts;
             (timeouts.connect, timeouts.whole) = (A_DAY, A_DAY);
         })?;
+        observer.meet_all()?;
         let mut round = Round { observer, may_open, open: Vec::new() };
         round.prepare()?;
         round.perform()?;
@@ -196,8 +224,8 @@ impl Subject for Round {
         self.observer.answer(&syn)?;
         self.observer.pass_second();
         if self.may_open > 1 {
-            for exchange in self.open.drain(..) {
-                self.observer.node.handle_closed(self.observer.now, exchange, Outcome::Refused);
+            for (exchange, address) in self.open.drain(..) {
+                self.observer.hear_answer(exchange, &address)?;
             }
         }
         let due = self.observer.node.poll_timeout().context("no round is due")?;
@@ -211,7 +239,7 @@ impl Subject for Round {
         let mut bytes = 0;
         while let Some(transmit) = node.poll_transmit() {
             bytes += transmit.packet.len();
-            self.open.push(transmit.exchange);
+            self.open.push((transmit.exchange, transmit.to));
         }
         Ok(bytes)
     }

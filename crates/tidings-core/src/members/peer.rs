@@ -282,12 +282,10 @@ impl Peer {
     /// Whether it is remembered no longer: it has been silent for all its grace period, or was never seen beating and
     /// still is not.
     pub(super) fn is_over(&self, env: &Env<'_>) -> bool {
-        let grace = env.config.failure_detector.dead_node_grace_period;
-        let is_silent = self.pulse.silence(env.now) >= grace;
         // Who was heard of just now is given the time to beat, however long the message may have been under way.
         let is_gone = match self.is_unproven() {
-            true => self.pulse.is_spent(env) || (is_silent && self.pulse.is_silent(env)),
-            false => is_silent,
+            true => self.pulse.is_spent(env) || self.pulse.is_over(env),
+            false => self.pulse.silence(env.now) >= env.config.failure_detector.dead_node_grace_period,
         };
         self.liveness != Liveness::Live && is_gone
     }

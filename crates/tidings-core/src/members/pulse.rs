@@ -106,7 +106,15 @@ impl Pulse {
     }
 
     pub(super) fn is_alive(&self, env: &Env<'_>) -> bool {
-        self.verdict.unwrap_or_else(|| self.window.is_alive(env.active, &env.detector))
+        self.verdict.unwrap_or_else(|| self.window.is_alive(env.active, &env.detector) && !self.is_over(env))
+    }
+
+    /// Whether it has been silent for a grace period, which is long enough for the most patient. After this process was
+    /// stopped for as long, or has only just heard of it, it has the time to beat first.
+    pub(super) fn is_over(&self, env: &Env<'_>) -> bool {
+        let heard = self.window.last_heartbeat().unwrap_or(self.first_heard);
+        self.silence(env.now) >= env.config.failure_detector.dead_node_grace_period
+            && env.active > heard + env.config.max_interval()
     }
 
     /// Whether it has just beaten: it is alive and its silence no longer than some intervals. Less than it takes to be

@@ -364,3 +364,28 @@ mod forgotten;
 mod hear;
 mod names;
 mod places;
+
+#[test]
+fn nobody_is_patient_for_longer_than_a_grace_period() {
+    let grace = Duration::from_secs(60);
+    // One that beat, and one that somebody told of when it was silent already.
+    for (share, beats, expected) in [(1.0, 20, 5..=12), (0.01, 20, 50..=60), (0.01, 1, 0..=0)] {
+        let (mut world, a) = (World::new(), id("a", 1));
+        world.config.failure_detector.dead_node_grace_period = grace;
+        let (mut live_for, mut known_for) = (0, 0);
+        for second in 1..=300 {
+            world.now += Duration::from_secs(1);
+            let (members, mut env) = world.env();
+            env.detector = env.detector.told_of(share);
+            let silence_ms = (beats == 1).then_some(20_000);
+            if second <= beats {
+                hear(members, &mut env, &NodeDigest { silence_ms, ..entry(&a, second) }, true);
+            }
+            members.refresh_all(&mut env);
+            live_for += u64::from(second > beats && members.is_live(&a));
+            known_for += u64::from(second > beats && members.get(&a).is_some());
+        }
+        assert!(expected.contains(&live_for), "live for {live_for} s, told of {share}");
+        assert!(known_for <= 60, "known for {known_for} s, told of {share}");
+    }
+}

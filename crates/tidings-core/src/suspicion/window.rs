@@ -48,7 +48,7 @@ impl Detector {
     /// for their turn, so all times grow by half of what the share shrinks by, up to 16 times.
     #[must_use]
     pub fn told_of(self, share: f64) -> Detector {
-        if share >= 1.0 {
+        if share.is_nan() || share >= 1.0 {
             return self;
         }
         // Half of what the share makes of it: the digests tell first of those that have just beaten.

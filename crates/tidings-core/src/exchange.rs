@@ -153,7 +153,7 @@ struct Exchange {
     accepted_from: Option<IpAddr>,
     /// It was dialled to say goodbye.
     tells_farewell: bool,
-    /// It was dialled to a node that is live, as far as is known.
+    /// It was dialled to a node that is live, as far as is known, and has not been silent for long.
     to_live: bool,
     /// Where it was dialled, as long as nobody has answered there.
     unanswered: Option<Address>,

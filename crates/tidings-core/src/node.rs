@@ -88,7 +88,7 @@ impl Node {
             started_at: now,
             now,
             clock: ActiveClock::default(),
-            attention: Attention::default(),
+            attention: Attention::new(now),
             next_round: first_round,
             farewell: None,
             has_left: false,
@@ -569,10 +569,11 @@ impl Node {
         }
         self.dialect.maintain(&mut self.knowledge, at);
         let mut avoided = self.self_reach.avoided(at.now);
+        let detector = self.knowledge.detector();
         let Knowledge { members, config, random, stats, .. } = &mut self.knowledge;
         avoided.push(config.node_id.gossip_advertise_addr().clone());
         self.dials.begin_round(at.now, |address| members.at(address).next().is_some());
-        let reach = round::Reach { avoided: &avoided, dials: &self.dials };
+        let reach = round::Reach { avoided: &avoided, dials: &self.dials, detector };
         let targets = round::targets(members, &self.seeds, reach, at, config, random, stats);
         for target in targets {
             self.dial(at, target, false);
@@ -599,11 +600,15 @@ impl Node {
         self.knowledge.stats.dials_unproven += u64::from(!is_proven);
         let peer = self.peer_at(&to);
         let to_live = peer.is_some_and(|(_, peer)| peer.liveness() == Liveness::Live);
+        let detector = self.knowledge.detector();
+        let is_overdue = peer.is_some_and(|(_, peer)| peer.is_overdue(at.active, &detector));
         // Whoever was at this address may have gone for good, and its certificate with it: a name that nobody there shows
         // would keep out its successor. So it is demanded in turns.
         let is_demanded = to_live || self.dials.failures(&to).is_multiple_of(2);
         let tls_name = peer.filter(|_| is_demanded).and_then(|(id, _)| id.tls_name()).map(String::from);
-        let exchange = self.exchanges.dial(patience(&self.knowledge.config, at), to.clone(), to_live, tells_farewell);
+        // Where a node that may well be dead does not answer, that says nothing of this one.
+        let counts = to_live && !is_overdue;
+        let exchange = self.exchanges.dial(patience(&self.knowledge.config, at), to.clone(), counts, tells_farewell);
         self.knowledge.stats.exchanges_opened += 1;
         self.transmits.push_back(Transmit { exchange, to, tls_name, packet });
         true

@@ -13,6 +13,7 @@ use crate::members::peer::Former;
 use crate::members::precedence::{History, Proof, Ruling, is_later, rule};
 use crate::members::{Env, Members, Peer, Report};
 use crate::snapshot::Liveness;
+use crate::suspicion::Detector;
 use crate::time::Instant;
 
 impl Members {
@@ -176,13 +177,20 @@ impl Members {
         }
     }
 
-    /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, and
-    /// of whom others say what cannot be believed.
-    pub(crate) fn in_question(&self, active: Instant, max_interval: Duration) -> impl Iterator<Item = &Address> {
+    /// The addresses whose nodes are to be asked themselves: who lays claim to a name and has not proved that it runs, of
+    /// whom others say what cannot be believed, and who has answered before and will soon be dead.
+    pub(crate) fn in_question(
+        &self,
+        active: Instant,
+        detector: Detector,
+        max_interval: Duration,
+    ) -> impl Iterator<Item = &Address> {
         self.peers.iter().flat_map(move |(id, peer)| {
             let challenger = peer.challenger.as_deref();
             let challenger = challenger.filter(|challenger| challenger.is_worth_asking(active, max_interval));
-            let holder = peer.is_doubted || challenger.is_some_and(|challenger| challenger.conflict_told);
+            let holder = peer.is_doubted
+                || challenger.is_some_and(|challenger| challenger.conflict_told)
+                || (peer.has_proved_itself() && peer.is_overdue(active, &detector));
             let holder = holder.then(|| id.gossip_advertise_addr());
             challenger.map(|challenger| challenger.id.gossip_advertise_addr()).into_iter().chain(holder)
         })

@@ -265,11 +265,12 @@ impl Peer {
     }
 
     pub(super) fn standing<'a>(&self, id: &'a NodeId, env: &Env<'_>) -> Standing<'a> {
-        // A new holder is given the time to be heard of.
-        let beats =
-            self.pulse.is_alive(env) || (!self.announced && !self.pulse.is_silent(env) && self.former.is_some());
-        let has_gone = self.liveness == Liveness::Left;
         let proof = self.proof.in_force(env.active, env.detector.max_interval());
+        // A holder that took its place, or that proved that it runs, is given the time to be heard of.
+        let is_worth_waiting = self.former.is_some() || proof > Some(Proof::Presence);
+        let is_new = !self.announced && !self.pulse.is_silent(env);
+        let beats = self.pulse.is_alive(env) || (is_new && is_worth_waiting);
+        let has_gone = self.liveness == Liveness::Left;
         Standing { id, run: self.run, beats: beats && !has_gone, proof }
     }
 
@@ -297,5 +298,12 @@ impl Peer {
 
     pub(crate) fn phi(&self, active: Instant, detector: &Detector) -> Option<f64> {
         self.pulse.phi(active, detector)
+    }
+
+    /// Whether it is live and has been silent for most of the time that it takes to be dead.
+    pub(crate) fn is_overdue(&self, active: Instant, detector: &Detector) -> bool {
+        const MOST: f64 = 2.0 / 3.0;
+        self.liveness == Liveness::Live
+            && self.phi(active, detector).is_some_and(|phi| phi > detector.phi_threshold() * MOST)
     }
 }

@@ -118,7 +118,8 @@ impl World {
     }
 
     fn in_question(&self) -> impl Iterator<Item = &Address> {
-        self.members.in_question(self.now, self.config.max_interval())
+        let detector = Detector::new(&self.config, 0.0);
+        self.members.in_question(self.now, detector, self.config.max_interval())
     }
 
     fn liveness(&self, node: &NodeId) -> Option<Liveness> {

@@ -11,7 +11,7 @@ use crate::time::Instant;
 /// What a packet says was true when it was written, so its reader has to know how long it may have lain there. From one
 /// input to the next a process may have been away for all of the time, and no timer need be late. What waited meanwhile is
 /// handed in one after the other, which takes a moment itself.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 #[cfg_attr(feature = "record", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Attention {
     last_input: Instant,
@@ -26,6 +26,11 @@ const CATCHING_UP: Duration = Duration::from_secs(3);
 const SHORT: Duration = Duration::from_millis(250);
 
 impl Attention {
+    /// Nothing has waited for a node before it began.
+    pub(crate) fn new(now: Instant) -> Attention {
+        Attention { last_input: now, gaps: VecDeque::new() }
+    }
+
     /// Something is handed in.
     pub(crate) fn input(&mut self, now: Instant) {
         if now.saturating_duration_since(self.last_input) > SHORT {
@@ -51,7 +56,7 @@ mod tests {
 
     #[test]
     fn what_is_handed_in_after_a_stop_may_have_waited_since_it_began() {
-        let mut attention = Attention::default();
+        let mut attention = Attention::new(Instant::ZERO);
         for tenth in 0..100 {
             attention.input(Instant::from_millis(100 * tenth));
         }
@@ -69,8 +74,15 @@ mod tests {
     }
 
     #[test]
+    fn nothing_has_waited_for_a_node_that_has_only_just_begun() {
+        let mut attention = Attention::new(secs(1_000));
+        attention.input(Instant::from_millis(1_000_100));
+        assert_eq!(attention.longest_wait(Instant::from_millis(1_000_100)), SHORT * 2);
+    }
+
+    #[test]
     fn what_is_remembered_is_bounded() {
-        let mut attention = Attention::default();
+        let mut attention = Attention::new(Instant::ZERO);
         for number in 0..1_000 {
             attention.input(Instant::from_millis(251 * number));
             assert!(attention.gaps.len() <= 13, "{}", attention.gaps.len());

@@ -11,6 +11,7 @@ use crate::members::{Members, Peer};
 use crate::rng::Random;
 use crate::snapshot::Liveness;
 use crate::stats::Stats;
+use crate::suspicion::Detector;
 
 /// How many nodes of a cluster ask in one round who lays claim to a name, or of whom others say what cannot be believed.
 const ASKED_BY: usize = 10;
@@ -42,7 +43,7 @@ pub(crate) fn targets(
     random: &mut Random,
     stats: &mut Stats,
 ) -> Vec<Address> {
-    let Reach { avoided, dials } = reach;
+    let Reach { avoided, dials, detector } = reach;
     let active = at.active;
     let held_back = Cell::new(0);
     let addresses_of = |is_live: bool, is_wanted: &dyn Fn(&Peer) -> bool| {
@@ -100,7 +101,7 @@ pub(crate) fn targets(
     }
     // A few of them at a time, so that a node that starts anew in a large cluster is not asked by everybody at once.
     let mut in_question: Vec<&Address> =
-        members.in_question(active, config.max_interval()).filter(|to| !avoided.contains(to)).collect();
+        members.in_question(active, detector, config.max_interval()).filter(|to| !avoided.contains(to)).collect();
     in_question.retain(|to| !dials.is_held_back(at.now, to, true));
     random.choose(&mut in_question, MOST_IN_QUESTION);
     in_question.truncate(MOST_IN_QUESTION);
@@ -121,13 +122,15 @@ pub(crate) fn targets(
     targets.into_iter().cloned().collect()
 }
 
-/// What a round may not dial.
+/// What a round goes by beside whom it knows.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reach<'a> {
     /// Where this node has just reached itself.
     pub(crate) avoided: &'a [Address],
     /// What dials have shown.
     pub(crate) dials: &'a Dials,
+    /// Whose silence is long.
+    pub(crate) detector: Detector,
 }
 
 /// Leaves no more unproven addresses than are allowed, where fewer are allowed than are to be taken.

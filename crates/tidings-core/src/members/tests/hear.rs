@@ -104,3 +104,21 @@ fn once_known_for_one_of_us_a_node_stays_it() {
     world.hear(&NodeDigest { run: None, ..entry(&a, 2) });
     assert_eq!(world.members.get(&a).unwrap().run(), Some(run(1)));
 }
+
+#[test]
+fn who_has_answered_before_is_asked_itself_before_it_is_declared_dead() {
+    let (mut world, known, hearsay) = (World::new(), id("a", 1), id("b", 1));
+    for beat in 1..=20 {
+        world.second(&[(&hearsay, beat)]);
+        world.hear_itself(&entry(&known, beat));
+    }
+    let mut asked = 0;
+    while world.liveness(&known) == Some(Liveness::Live) {
+        let in_question: Vec<&Address> = world.in_question().collect();
+        assert!(in_question.is_empty() || in_question == [known.gossip_advertise_addr()], "{in_question:?}");
+        asked += in_question.len();
+        world.second(&[]);
+    }
+    assert!((2..=4).contains(&asked), "in the last third of its time: {asked}");
+    assert_eq!(world.in_question().count(), 0, "it is dead");
+}

@@ -34,6 +34,27 @@ fn by_hearsay_a_run_takes_the_place_of_another_when_that_has_fallen_silent() {
 }
 
 #[test]
+fn by_hearsay_no_run_takes_the_place_of_one_that_has_just_proved_itself() {
+    for proof in [Proof::Address, Proof::Certificate] {
+        let (mut world, old, new) = (World::new(), id("a", 1), id("a", 2));
+        // The first that is heard of the name is its latest run. Slow relays still tell of the one before.
+        world.hear_proved(&entry(&new, 1), proof);
+        world.beat(5, 36, &[&old]);
+        assert_eq!((world.liveness(&old), world.members.get(&new).is_some()), (None, true), "{proof:?}");
+        world.beat(2, 2, &[&new]);
+        assert_eq!(world.events(), [format!("{new} joined")], "{proof:?}");
+    }
+}
+
+#[test]
+fn a_proof_without_heartbeats_holds_a_name_for_so_long_only() {
+    let (mut world, old, new) = (World::new(), id("a", 1), id("a", 2));
+    world.hear_proved(&entry(&new, 1), Proof::Address);
+    world.beat(60, 36, &[&old]);
+    assert_eq!((world.liveness(&old), world.liveness(&new)), (Some(Liveness::Live), None));
+}
+
+#[test]
 fn a_forged_run_that_beats_takes_no_place_for_as_long_as_the_true_one_beats() {
     let (mut world, a, forged) = (World::new(), id("a", 1), id("a", 99));
     world.beat(120, 1, &[&a, &forged]);

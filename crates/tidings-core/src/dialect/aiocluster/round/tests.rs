@@ -27,7 +27,7 @@ impl Counts {
         let own = [Address::new("me", 7000), Address::new("me-by-another-name", 7000)];
         let mut counts = Counts { by_host: BTreeMap::new(), by_number: BTreeMap::new() };
         for _ in 0..ROUNDS {
-            let reach = Reach { avoided: &own, dials: &Dials::default() };
+            let reach = Reach { avoided: &own, dials: &Dials::default(), detector: Detector::new(&config, 0.0) };
             let at = Moment { now: NOW, active: NOW };
             let targets = targets(members, seeds, reach, at, &config, &mut random, &mut Stats::default());
             let distinct: BTreeSet<&Address> = targets.iter().collect();

@@ -755,7 +755,7 @@ impl Node {
     fn is_wrong_peer(&self, dialled: &Address, got: &NodeId) -> bool {
         let members = &self.knowledge.members;
         let is_former = |peer: &Peer| peer.was_live() && peer.liveness() != Liveness::Live;
-        let is_known = members.at(dialled).any(|(_, peer)| !is_former(peer));
+        let is_known = members.at(dialled).take(MOST_AT_ONE_ADDRESS).any(|(_, peer)| !is_former(peer));
         let is_named = || members.holder(got.name()).is_some_and(|holder| holder.gossip_advertise_addr() == dialled);
         is_known && got.gossip_advertise_addr() != dialled && !is_named()
     }

@@ -54,25 +54,15 @@ impl Members {
 
     /// Once a round: looks at every node, ends grace periods, forgets.
     pub(crate) fn refresh_all(&mut self, env: &mut Env<'_>) {
-        let grace = env.config.marked_for_deletion_grace_period;
         let mut over = Vec::new();
         self.due.clear();
         env.stats.work.visit(self.peers.len());
         self.live = 0;
         for position in 0..self.peers.len() {
-            self.refresh(env, position);
-            self.refresh_challenger(env, position);
+            over.extend(self.refresh_and_expire(env, position));
             self.watch(env, position);
-            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
-            self.live += usize::from(peer.liveness == Liveness::Live);
-            if peer.state.has_expired(env.now, grace) {
-                let mut changes = Vec::new();
-                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
-                env.tell_changes(id, changes);
-            }
-            if peer.is_over(env) {
-                over.push(id.clone());
-            }
+            let is_live = self.peers.get_index(position).is_some_and(|(_, peer)| peer.liveness == Liveness::Live);
+            self.live += usize::from(is_live);
         }
         for id in &over {
             self.forget(env, id);
@@ -88,18 +78,7 @@ impl Members {
     pub(crate) fn refresh_some(&mut self, env: &mut Env<'_>, from: usize, count: usize) -> Vec<NodeId> {
         let mut over = Vec::new();
         for position in (from..self.peers.len()).take(count) {
-            self.refresh(env, position);
-            self.refresh_challenger(env, position);
-            let Some((id, peer)) = self.peers.get_index_mut(position) else { continue };
-            let grace = env.config.marked_for_deletion_grace_period;
-            if peer.state.has_expired(env.now, grace) {
-                let mut changes = Vec::new();
-                peer.change_state(|state| state.expire(env.now, grace, &mut changes));
-                env.tell_changes(id, changes);
-            }
-            if peer.is_over(env) {
-                over.push(id.clone());
-            }
+            over.extend(self.refresh_and_expire(env, position));
         }
         for id in &over {
             self.forget(env, id);
@@ -111,6 +90,21 @@ impl Members {
         self.settle_namesake(env);
         self.forgotten.expire(env);
         over
+    }
+
+    /// Looks at the node at `position` and its challenger, and ends what is over of its key-values. Gives it where all of it
+    /// is over.
+    fn refresh_and_expire(&mut self, env: &mut Env<'_>, position: usize) -> Option<NodeId> {
+        self.refresh(env, position);
+        self.refresh_challenger(env, position);
+        let (id, peer) = self.peers.get_index_mut(position)?;
+        let grace = env.config.marked_for_deletion_grace_period;
+        if peer.state.has_expired(env.now, grace) {
+            let mut changes = Vec::new();
+            peer.change_state(|state| state.expire(env.now, grace, &mut changes));
+            env.tell_changes(id, changes);
+        }
+        peer.is_over(env).then(|| id.clone())
     }
 
     fn refresh_challenger(&mut self, env: &mut Env<'_>, position: usize) {

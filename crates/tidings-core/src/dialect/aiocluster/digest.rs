@@ -330,7 +330,8 @@ impl Aiocluster {
         let (members, env) = knowledge.members(at);
         let page = Page::new(members, &env, Reader::At(to));
         let mut digest = EncodedDigest::new(&own_entry, MOST_AT_FIRST, room).into_partial();
-        for (id, peer) in members.at(to).filter(|(id, _)| members.is_told(id)).take(MOST_AT_FIRST) {
+        let some = members.at(to).take(MOST_AT_ONE_ADDRESS);
+        for (id, peer) in some.filter(|(id, _)| members.is_told(id)).take(MOST_AT_FIRST) {
             digest.push_within(&page.entry(id, peer), room);
         }
         digest

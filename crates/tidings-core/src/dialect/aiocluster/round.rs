@@ -32,8 +32,8 @@ const SEED_ROUNDS: usize = 60;
 
 /// The addresses one round dials: `gossip_count` random live nodes (any known ones while none is live), now and then a
 /// dead one, in case it is back, and now and then a seed, in case the cluster has fallen apart. Beside these, who is to
-/// be asked itself. No address comes twice, and never one that is not to be dialled now. Where the
-/// allowance for unproven addresses is used up, proven ones take their place.
+/// be asked itself. No address comes twice, and never one that is not to be dialled now. Where the allowance for unproven
+/// addresses is used up, proven ones take their place.
 pub(crate) fn targets(
     members: &Members,
     seeds: &[Address],
